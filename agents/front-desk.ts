@@ -1,0 +1,117 @@
+/**
+ * The demo: a front desk that tells the time, books a table, counts to thirty and says goodbye. Without a key it runs
+ * on the core's own programs and a script; with OPENAI_API_KEY on OpenAI's speech and language models.
+ */
+import {
+  type AgentCall,
+  type AgentNotice,
+  type AgentServices,
+  answerByModel,
+  answerByScript,
+  type Chain,
+  Conversation,
+  chain,
+  defineAgent,
+  listen,
+  speak,
+  takeTurns,
+  transcribe,
+} from '../src/agent/index.ts';
+import { DESK_GREETING, DESK_NOT_UNDERSTOOD, DESK_PHRASES, type DeskState, deskScript } from './front-desk/dialog.ts';
+import { FRONT_DESK_GRAMMAR } from './front-desk/grammar.ts';
+import { DESK_INSTRUCTIONS, deskTools } from './front-desk/tools.ts';
+
+const KEYLESS_NOTICE =
+  'This front desk runs without an AI service. It understands a fixed list of English sentences, such as the examples, ' +
+  'is tuned to a synthetic voice, and is no substitute for real speech recognition: it may not understand you. ' +
+  'You can also type. With OPENAI_API_KEY set it uses OpenAI instead.';
+
+const OPENAI_NOTICE = "This front desk sends what you say to OpenAI's speech and language services.";
+
+export default defineAgent({
+  name: 'front-desk',
+  title: 'Front desk',
+  description: 'Tells the time, takes a booking, counts to thirty so that you can interrupt it, and says goodbye.',
+  examples: [
+    'What time is it?',
+    'I would like to book a table for two people tomorrow evening',
+    'I would like to book a table',
+    'Please count to thirty',
+    'That is all, thank you',
+  ],
+
+  legs: ({ openai }) =>
+    openai
+      ? [
+          { kind: 'stt', service: 'openai', k: 1, local: false },
+          { kind: 'llm', service: 'openai', k: 1, local: false },
+          { kind: 'tts', service: 'openai', k: 1, local: false },
+        ]
+      : [
+          { kind: 'stt', service: 'pocketsphinx', k: 1, local: true },
+          { kind: 'tts', service: 'flite', k: 1, local: true },
+        ],
+
+  notices(services) {
+    if (services.openai) return [{ level: 'info', code: 'openai', text: OPENAI_NOTICE }];
+    const notices: AgentNotice[] = [{ level: 'info', code: 'keyless', text: KEYLESS_NOTICE }];
+    const { flite } = services;
+    if ('missing' in flite) notices.push({ level: 'warning', code: 'flite-missing', text: flite.missing });
+    const stt = services.pocketsphinx(FRONT_DESK_GRAMMAR);
+    if ('missing' in stt) notices.push({ level: 'warning', code: 'pocketsphinx-missing', text: stt.missing });
+    return notices;
+  },
+
+  async prepare(services, signal) {
+    if (services.openai) return;
+    const { flite } = services;
+    const stt = services.pocketsphinx(FRONT_DESK_GRAMMAR);
+    if (!('missing' in flite)) await flite.prepare(sentencesOf(DESK_PHRASES), signal);
+    if (!('missing' in stt)) await stt.prepare();
+  },
+
+  pipeline: (call, services) => (services.openai ? byModel(call, services) : byScript(call, services)),
+});
+
+function byScript(call: AgentCall, services: AgentServices): Chain {
+  const { metrics } = services;
+  const conversation = new Conversation();
+  return chain(
+    listen({ call, vad: services.vad }),
+    takeTurns({ call, onInterruption: () => metrics.interruptions.inc() }),
+    transcribe({ call, conversation, metrics, stt: services.pocketsphinx(FRONT_DESK_GRAMMAR) }),
+    answerByScript<DeskState>({ call, script: deskScript }),
+    speak({ call, conversation, metrics, tts: services.flite }),
+  );
+}
+
+function byModel(call: AgentCall, services: AgentServices): Chain {
+  const { metrics, flite } = services;
+  const { stt, llm, tts } = services.openai!;
+  const conversation = new Conversation();
+  return chain(
+    listen({ call, vad: services.vad }),
+    takeTurns({ call, onInterruption: () => metrics.interruptions.inc() }),
+    transcribe({ call, conversation, metrics, stt }),
+    answerByModel({
+      call,
+      llm,
+      conversation,
+      metrics,
+      instructions: () => DESK_INSTRUCTIONS,
+      greeting: DESK_GREETING,
+      notUnderstood: DESK_NOT_UNDERSTOOD,
+      tools: deskTools(() => call.clock.date()),
+      apology: (error) =>
+        error.code === 'ERR_SERVICE_UNAVAILABLE'
+          ? 'Sorry, I cannot reach my services at the moment. Please try again later.'
+          : 'Sorry, something went wrong. Please say that again.',
+    }),
+    speak({ call, conversation, metrics, tts, spareTts: 'missing' in flite ? null : flite }),
+  );
+}
+
+/** The synthesizer keeps audio by the sentence. */
+function sentencesOf(phrases: readonly string[]): string[] {
+  return phrases.flatMap((phrase) => phrase.split(/(?<=[.?])\s+/));
+}

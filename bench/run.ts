@@ -1,0 +1,64 @@
+/**
+ * Runs one benchmark by name: `npm run -s bench -- NAME [--json] [options]`. A benchmark is a file beside this one that
+ * exports `run(options): Promise<BenchResult>`; this prints its table, or the result as JSON, and exits 1 when a budget
+ * is broken.
+ */
+import { readdirSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import type { BenchModule, BenchResult } from './result.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'boolean', default: false },
+    calls: { type: 'string' },
+    seconds: { type: 'string' },
+    runs: { type: 'string' },
+  },
+});
+const known = readdirSync(import.meta.dirname)
+  .filter((file) => file.endsWith('.bench.ts'))
+  .map((file) => file.slice(0, -'.bench.ts'.length));
+const name = positionals[0];
+
+if (!name || !known.includes(name)) {
+  process.stderr.write(`Which benchmark? One of: ${known.join(', ')}\n`);
+  process.exit(2);
+}
+
+function positiveInteger(option: 'calls' | 'seconds' | 'runs'): number | undefined {
+  const text = values[option];
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 10_000) {
+    process.stderr.write(`--${option} must be a whole number from 1 to 10000, not "${text}".\n`);
+    process.exit(2);
+  }
+  return value;
+}
+
+const module = (await import(`./${name}.bench.ts`)) as BenchModule;
+const progress = (text: string) => {
+  if (!values.json) process.stderr.write(`${text}\n`);
+};
+const result = await module.run({
+  calls: positiveInteger('calls'),
+  seconds: positiveInteger('seconds'),
+  runs: positiveInteger('runs'),
+  progress,
+});
+if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+else printTable(result);
+process.exit(result.pass ? 0 : 1);
+
+function printTable(shown: BenchResult): void {
+  const rows = Object.entries(shown.figures).map(([figure, value]) => {
+    const budget = shown.budget[figure];
+    const verdict = budget === undefined ? '' : value !== null && value <= budget ? `ok (<= ${budget})` : `OVER ${budget}`;
+    return { figure, value: value === null ? '-' : String(Math.round(value * 1000) / 1000), verdict };
+  });
+  const width = Math.max(...rows.map((row) => row.figure.length));
+  process.stdout.write(`${shown.name}: ${shown.question}\n`);
+  for (const row of rows) process.stdout.write(`  ${row.figure.padEnd(width)}  ${row.value.padStart(10)}  ${row.verdict}\n`);
+  process.stdout.write(`  ${shown.machine}\n  ${shown.pass ? 'within budget' : 'OUT OF BUDGET'}\n`);
+}

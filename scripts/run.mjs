@@ -1,0 +1,50 @@
+/**
+ * What `npm start` and `npm test` run, from a clean clone on. Plain JavaScript without dependencies that an old Node
+ * understands, too: it brings Node 24 where that is missing and goes on under it.
+ */
+
+import { fileURLToPath } from 'node:url';
+import { exitWith } from './setup/exit.mjs';
+import { becomeNode, exitCodeOf, runInForeground } from './setup/foreground.mjs';
+import { cachedNode, ensureNode, isRecentEnough, NODE_VERSION } from './setup/node-runtime.mjs';
+import { SetupError } from './setup/setup-error.mjs';
+import { formatDuration, Steps } from './setup/steps.mjs';
+
+const USAGE = 'Usage: node scripts/run.mjs start [-- options of antipode dev] | test [-- filter of test files]';
+
+/** @returns {Promise<number>} exit code */
+async function main() {
+  const startedMs = performance.now();
+  const steps = new Steps();
+  const [command, ...rest] = process.argv.slice(2);
+  const args = rest[0] === '--' ? rest.slice(1) : rest;
+  if (command !== 'start' && command !== 'test') throw new SetupError('ERR_SETUP_USAGE', USAGE);
+
+  if (!isRecentEnough(process.versions.node)) {
+    const node =
+      cachedNode() ??
+      (await steps.run(`Node ${NODE_VERSION}`, async (step) => {
+        step.progress(`this is Node ${process.versions.node}, downloading from the npm registry`);
+        step.detail('downloaded from the npm registry into the cache');
+        return ensureNode({ onWait: (pid) => step.progress(`waiting for process ${pid}`) });
+      }));
+    return runInForeground(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)]);
+  }
+
+  // Ending by exit() lets the running programs of the set-up end with us.
+  /** @type {NodeJS.Signals[]} */
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  for (const signal of signals) process.on(signal, () => process.exit(exitCodeOf(signal)));
+
+  const { setUp } = await import('./setup/set-up.mjs');
+  const ready = await setUp(command, steps);
+  console.log(`Set up in ${formatDuration(performance.now() - startedMs)}.`);
+  if (command === 'test') {
+    const { runTests } = await import('./setup/test-run.mjs');
+    return runTests({ steps, filters: args, ...ready });
+  }
+  const server = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+  return becomeNode([server, 'dev', ...args], { env: ready.env });
+}
+
+await exitWith(main);

@@ -1,0 +1,80 @@
+/**
+ * What an agent tells the caller's client beside audio, and what the client may tell the agent: the message port.
+ * These schemas are shared by the core that sends, the POP that forwards and the page that shows, so this file
+ * imports nothing but zod and runs in a browser too.
+ */
+import { z } from 'zod';
+
+/** Milliseconds of each part of one turn, from the caller's last sound to our first packet. Source: DESIGN.md. */
+export const turnTimelineSchema = z.object({
+  turn: z.number().int().nonnegative(),
+  /** Caller's last voiced sound to the decision that the turn is over. */
+  endpointingMs: z.number().nonnegative().nullable(),
+  /** Decision to final transcript. */
+  sttMs: z.number().nonnegative().nullable(),
+  /** Final transcript to the first words of the reply. */
+  llmMs: z.number().nonnegative().nullable(),
+  /** First words of the reply to the first synthesized audio. */
+  ttsMs: z.number().nonnegative().nullable(),
+  /** First synthesized audio to the mouth's first packet. */
+  mouthMs: z.number().nonnegative().nullable(),
+  /** Core to POP and back, as measured on the control channel (a full round trip). */
+  backboneRttMs: z.number().nonnegative().nullable(),
+  /** Caller's last sound heard at the core to the mouth's first packet. */
+  totalMs: z.number().nonnegative(),
+  /** Whether the caller cut this reply off. */
+  interrupted: z.boolean(),
+});
+export type TurnTimeline = z.infer<typeof turnTimelineSchema>;
+
+export const agentStateSchema = z.enum(['starting', 'listening', 'thinking', 'speaking']);
+export type AgentState = z.infer<typeof agentStateSchema>;
+
+/** Agent -> client. A discriminated union on `type`. */
+export const clientEventSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('agent-state'), state: agentStateSchema }),
+  z.object({ type: z.literal('caller-speaking'), speaking: z.boolean() }),
+  z.object({
+    type: z.literal('transcript'),
+    /** Stable per utterance: a later event with the same id replaces the earlier one. */
+    id: z.string().max(64),
+    turn: z.number().int().nonnegative(),
+    role: z.enum(['caller', 'agent']),
+    text: z.string().max(16_384),
+    final: z.boolean(),
+    /** Agent's words only: true when the caller cut them off; `text` then holds what was heard. */
+    interrupted: z.boolean().optional(),
+  }),
+  z.object({ type: z.literal('turn'), timeline: turnTimelineSchema }),
+  z.object({
+    type: z.literal('notice'),
+    level: z.enum(['info', 'warning', 'error']),
+    code: z.string().max(64),
+    text: z.string().max(2_000),
+  }),
+  z.object({ type: z.literal('custom'), name: z.string().max(64), data: z.unknown() }),
+]);
+export type ClientEvent = z.infer<typeof clientEventSchema>;
+
+/** Client -> agent. */
+export const clientMessageSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('text'), text: z.string().min(1).max(4_000) }),
+  z.object({ type: z.literal('custom'), name: z.string().max(64), data: z.unknown() }),
+]);
+export type ClientMessage = z.infer<typeof clientMessageSchema>;
+
+/** Why a session ended; `reason` words are for people. */
+export const sessionEndSchema = z.object({
+  code: z.enum([
+    'agent-hung-up',
+    'caller-left',
+    'caller-lost',
+    'deleted',
+    'agent-failed',
+    'node-shutdown',
+    'expired',
+    'replaced',
+  ]),
+  reason: z.string().max(500),
+});
+export type SessionEnd = z.infer<typeof sessionEndSchema>;

@@ -1,0 +1,49 @@
+/**
+ * Public face of the agent's side: what agent modules are written with, and what a core hosts them by. Knows nothing
+ * of mediasoup, RTP or nodes.
+ */
+export { AgentHost, type AgentHostOptions } from './agent-host.ts';
+export { type AgentMetrics, agentMetrics } from './agent-metrics.ts';
+export { type AgentServices, FLITE_MISSING, type OpenAiServices, POCKETSPHINX_MISSING } from './agent-services.ts';
+export {
+  type AgentState,
+  agentStateSchema,
+  type ClientEvent,
+  type ClientMessage,
+  clientEventSchema,
+  clientMessageSchema,
+  type SessionEnd,
+  sessionEndSchema,
+  type TurnTimeline,
+  turnTimelineSchema,
+} from './client-events.ts';
+export { Conversation, type ConversationEntry } from './conversation.ts';
+export { type AgentDefinition, type AgentNotice, defineAgent } from './define-agent.ts';
+export type { Frame, FrameKind } from './frames.ts';
+export type { RunningAgent } from './running-agent.ts';
+export type { Llm, LlmEvent, LlmRequest, Tool, ToolContext } from './services/llm.ts';
+export type { Missing, OrMissing } from './services/missing.ts';
+export type { Stt, SttListenOptions, SttUtterance, Transcription } from './services/stt.ts';
+export type { SpeechChunk, Tts } from './services/tts.ts';
+export { buildWav, type PcmAudio, parseWav } from './services/wav.ts';
+export { type Chain, chain, type Emit, type Stage } from './stage.ts';
+export { answerByModel } from './stages/answer-by-model.ts';
+export { answerByScript, type Script, type ScriptStep } from './stages/answer-by-script.ts';
+export { listen } from './stages/listen.ts';
+export { speak } from './stages/speak.ts';
+export { transcribe } from './stages/transcribe.ts';
+export type { Turn } from './turn.ts';
+export { takeTurns } from './turn-taking/take-turns.ts';
+export { TURN_TAKING_DEFAULTS, type TurnTakingOptions } from './turn-taking/transition.ts';
+export {
+  type AgentCall,
+  EAR_FRAME_SAMPLES,
+  EAR_SAMPLE_RATE,
+  type Ear,
+  type EarFrame,
+  type EarFrameOrigin,
+  type Heard,
+  type Leg,
+  type Mouth,
+  type MouthEvents,
+} from './types.ts';

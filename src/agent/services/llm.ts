@@ -1,0 +1,44 @@
+/** Language models as a pipeline sees them: one interface for every service, the context in, words and calls out. */
+import type { z } from 'zod';
+import type { ConversationEntry } from '../conversation.ts';
+
+/** What a model may call. */
+export interface Tool {
+  readonly name: string;
+  /** What it does and when to call it, for the model. */
+  readonly description: string;
+  /** Arguments; what a model writes is validated by it before `run` sees it. */
+  readonly parameters: z.ZodType;
+  /** Answers with words or JSON for the model. A thrown error is told to the model as a failed call. */
+  run(input: unknown, context: ToolContext): Promise<string> | string;
+}
+
+export interface ToolContext {
+  readonly signal: AbortSignal;
+  /** End the call once the reply has been played. */
+  hangUpAfterReply(reason: string): void;
+}
+
+export interface LlmRequest {
+  /** Who the agent is and how it speaks. */
+  readonly instructions: string;
+  readonly entries: readonly ConversationEntry[];
+  /** Words of this turn that were already said before a tool was called. */
+  readonly said: string;
+  readonly tools: readonly Tool[];
+  readonly signal: AbortSignal;
+}
+
+export type LlmEvent =
+  | { readonly type: 'text'; readonly text: string }
+  | { readonly type: 'tool-call'; readonly callId: string; readonly name: string; readonly arguments: string };
+
+export interface Llm {
+  /** Name in metrics and the catalogue, such as `openai`. */
+  readonly name: string;
+  /**
+   * One round trip. Tool calls come whole, after the words.
+   * @throws ERR_SERVICE_UNAVAILABLE | ERR_SERVICE_FAILED | ERR_SERVICE_TIMEOUT, or the signal's reason when aborted
+   */
+  respond(request: LlmRequest): AsyncIterable<LlmEvent>;
+}

@@ -1,0 +1,46 @@
+/**
+ * The stage that hears whether the caller speaks: ear frames go to the batched model, its answers come back as `voice`
+ * frames. Passes the audio on untouched.
+ */
+import type { AntipodeError } from '../../errors.ts';
+import type { Emit, Stage } from '../stage.ts';
+import type { AgentCall } from '../types.ts';
+import { SpeechDetector, type SpeechDetectorOptions } from '../vad/speech-detector.ts';
+import type { VadBatcher, VadStream } from '../vad/vad-batcher.ts';
+
+export interface ListenOptions extends SpeechDetectorOptions {
+  call: Pick<AgentCall, 'hangUp' | 'log'>;
+  vad: Pick<VadBatcher, 'open'>;
+}
+
+export function listen(options: ListenOptions): Stage {
+  const detector = new SpeechDetector(options);
+  let emit: Emit = () => {};
+  let stream: VadStream | null = null;
+
+  const open = (): VadStream =>
+    options.vad.open({
+      result({ probability, position, receivedAtMs }) {
+        const { speaking, segment, segmentStart, voicedMs, silentMs } = detector.push(probability, position);
+        emit({ kind: 'voice', position, receivedAtMs, speaking, segment, segmentStart, voicedMs, silentMs });
+      },
+      failed(error: AntipodeError) {
+        options.call.log.error({ err: error }, 'the call has lost its voice activity detection');
+        options.call.hangUp({ code: 'agent-failed', reason: 'The agent can no longer hear you.' });
+      },
+    });
+
+  return {
+    name: 'listen',
+    process(frame, next) {
+      emit = next;
+      next(frame);
+      if (frame.kind !== 'caller-audio') return;
+      stream ??= open();
+      stream.push(frame.audio);
+    },
+    close() {
+      stream?.close();
+    },
+  };
+}

@@ -1,0 +1,106 @@
+/**
+ * What an agent sees of a call: an `Ear` to hear with, a `Mouth` to speak with, a message port, a clock. Nothing here
+ * knows mediasoup, RTP or nodes; the core implements Ear and Mouth on RTP, tests implement them on arrays.
+ */
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../telemetry/index.ts';
+import type { ClientEvent, ClientMessage, SessionEnd } from './client-events.ts';
+
+/** Sample rate of everything that an agent hears, Hz. */
+export const EAR_SAMPLE_RATE = 16_000;
+/** Samples of one ear frame: 20 ms. */
+export const EAR_FRAME_SAMPLES = 320;
+
+/** How a frame came to be: heard, or made up in place of audio that was lost or never sent. */
+export type EarFrameOrigin = 'received' | 'fec' | 'concealed' | 'silence';
+
+/** 20 ms of the caller. The PCM buffer belongs to the listener once it is handed over. */
+export interface EarFrame {
+  /** 320 samples, 16 kHz mono, full scale +-32768. */
+  readonly pcm: Int16Array;
+  /** Samples heard before this frame since the call began: the stream clock. */
+  readonly position: number;
+  /** Monotonic milliseconds (Clock.now) at which the last packet behind this frame reached the core. */
+  readonly receivedAtMs: number;
+  readonly origin: EarFrameOrigin;
+}
+
+export interface Ear {
+  readonly sampleRate: typeof EAR_SAMPLE_RATE;
+  /** Every frame from now on, in order, without holes; call the returned function to stop. */
+  onFrame(listener: (frame: EarFrame) => void): () => void;
+}
+
+/** How much of an utterance the caller was played. */
+export interface Heard {
+  utterance: number;
+  /** Milliseconds of the utterance that left the POP's writer. */
+  playedMs: number;
+  /** Milliseconds of it that were written to the mouth so far. */
+  writtenMs: number;
+  /** All of it was written (finish() called) and played. */
+  complete: boolean;
+}
+
+export interface MouthEvents {
+  /** First packet of the utterance was sent, at monotonic `atMs`. */
+  started: [{ utterance: number; atMs: number }];
+  /** The POP confirmed more played audio. */
+  progressed: [Heard];
+  /** Everything of a finished utterance has been played, or it was flushed. */
+  ended: [Heard & { flushed: boolean }];
+}
+
+/** The agent's voice. One utterance at a time is audible, in the order of their opening; nothing overtakes. */
+export interface Mouth {
+  /** Open an utterance; the number grows by one each time. */
+  open(): number;
+  /**
+   * Append PCM to an open utterance.
+   * @param pcm mono, full scale +-32768, any length
+   * @param sampleRate Hz, 8000..48000
+   */
+  write(utterance: number, pcm: Int16Array, sampleRate: number): void;
+  /** No more audio will come for it. Idempotent. */
+  finish(utterance: number): void;
+  /** Stop now: drop all that has not been played, here and at the POP; answers with what was heard of each. */
+  flush(): Heard[];
+  /** What was heard of an utterance so far, by the POP writer's clock. */
+  heard(utterance: number): Heard;
+  /** Milliseconds written and not yet sent. */
+  readonly bufferedMs: number;
+  on<E extends keyof MouthEvents>(event: E, listener: (...args: MouthEvents[E]) => void): () => void;
+}
+
+/** A running call as its agent sees it. */
+export interface AgentCall {
+  readonly sessionId: string;
+  readonly room: string;
+  /** Metadata that came with the session request; untrusted JSON. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly ear: Ear;
+  readonly mouth: Mouth;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Aborted when the call ends; every stage closes within 100 ms of it. */
+  readonly signal: AbortSignal;
+  /** Last measured POP-core round trip, ms, null before the first measurement. */
+  backboneRttMs(): number | null;
+  /** Tell the client. */
+  send(event: ClientEvent): void;
+  /** What the client tells. */
+  onMessage(listener: (message: ClientMessage) => void): () => void;
+  /** End the call once; later calls do nothing. */
+  hangUp(end: SessionEnd): void;
+}
+
+/** A leg of an agent's turn that goes to an AI service; k is its round trips per turn. Placement reads these. */
+export interface Leg {
+  kind: 'stt' | 'llm' | 'tts' | 's2s' | 'tool';
+  /** Service in the catalogue, such as `openai` or `pocketsphinx`. */
+  service: string;
+  /** Round trips per turn. */
+  k: number;
+  /** Runs on the core itself, without a network. */
+  local: boolean;
+}

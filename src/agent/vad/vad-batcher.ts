@@ -1,0 +1,232 @@
+/**
+ * Voice activity for all the calls of a process in as few model runs as can be: each call's stream submits windows,
+ * a run takes one window of every stream that waits. Owns the framing into windows and the order of results; what a
+ * probability means is the speech detector's.
+ */
+import { AntipodeError } from '../../errors.ts';
+import type { Counter, Histogram, Logger } from '../../telemetry/index.ts';
+import type { EarFrame } from '../types.ts';
+import {
+  VAD_CONTEXT_SAMPLES,
+  VAD_INPUT_SAMPLES,
+  VAD_STATE_SIZE,
+  VAD_WINDOW_SAMPLES,
+  type VadBatchItem,
+  type VadModel,
+} from './silero.ts';
+
+/** What the model said of one window. */
+export interface VadResult {
+  /** Probability of voice, 0..1. */
+  readonly probability: number;
+  /** Stream position (samples) of the window's end. */
+  readonly position: number;
+  /** When the window's last packet reached the core, monotonic ms. */
+  readonly receivedAtMs: number;
+}
+
+export interface VadListener {
+  /** One call for each window, in order. */
+  result(result: VadResult): void;
+  /** The model failed too often in a row; no result will come any more. */
+  failed(error: AntipodeError): void;
+}
+
+export interface VadStream {
+  /** 20 ms of the caller (any length works). */
+  push(frame: EarFrame): void;
+  /** No result is delivered after this. Idempotent. */
+  close(): void;
+}
+
+export interface VadBatcherOptions {
+  model: VadModel;
+  log: Logger;
+  /** Seconds of each run. */
+  runSeconds: Histogram<string>;
+  /** Windows of each run. */
+  batchSize: Histogram<string>;
+  /** Counts failed runs. */
+  failures: Counter<string>;
+  /** Windows in one run: bounds how long a run holds the event loop. */
+  maxBatch?: number;
+  /** Failed runs in a row after which a stream is given up. */
+  maxFailures?: number;
+  /** Windows that may wait for a stream before the oldest are dropped (and counted as a failure). */
+  maxWaitingWindows?: number;
+}
+
+export const VAD_BATCHER_DEFAULTS = { maxBatch: 32, maxFailures: 5, maxWaitingWindows: 64 } as const;
+
+export class VadBatcher {
+  readonly #options: Required<VadBatcherOptions>;
+  readonly #streams = new Set<Stream>();
+  readonly #ready: Stream[] = [];
+  #running: Promise<void> | null = null;
+  #closed = false;
+
+  constructor(options: VadBatcherOptions) {
+    this.#options = { ...VAD_BATCHER_DEFAULTS, ...options };
+  }
+
+  /** Calls that listen now. */
+  get streamCount(): number {
+    return this.#streams.size;
+  }
+
+  open(listener: VadListener): VadStream {
+    if (this.#closed) throw new AntipodeError('ERR_SHUTTING_DOWN', 'Voice activity detection is closed.');
+    const stream = new Stream(listener, this.#options.maxWaitingWindows, {
+      ready: () => {
+        this.#ready.push(stream);
+        this.#running ??= this.#runAll();
+      },
+      dropped: () => this.#options.failures.inc(),
+      closed: () => this.#streams.delete(stream),
+    });
+    this.#streams.add(stream);
+    return stream;
+  }
+
+  async #runAll(): Promise<void> {
+    // Whoever submits in the same turn of the event loop shares the run.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#ready.length > 0 && !this.#closed) {
+      const batch = this.#ready.splice(0, this.#options.maxBatch).filter((stream) => stream.load());
+      if (batch.length > 0) await this.#run(batch);
+    }
+    this.#running = null;
+  }
+
+  async #run(batch: Stream[]): Promise<void> {
+    const endTimer = this.#options.runSeconds.startTimer();
+    let failure: unknown;
+    try {
+      await this.#options.model.run(batch);
+    } catch (error) {
+      failure = error ?? new Error('unknown');
+      this.#options.failures.inc();
+      this.#options.log.error({ err: error, windows: batch.length }, 'a voice activity run failed');
+    }
+    endTimer();
+    this.#options.batchSize.observe(batch.length);
+    for (const stream of batch) {
+      try {
+        if (failure === undefined) stream.deliver();
+        else stream.fail(failure, this.#options.maxFailures);
+      } catch (error) {
+        // One call's listener must not cost the others their ears.
+        this.#options.log.error({ err: error }, 'a voice activity listener failed');
+        stream.close();
+      }
+      if (stream.rearm()) this.#ready.push(stream);
+    }
+  }
+
+  /** Ends every stream and waits for the run under way. The model stays its owner's. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const stream of [...this.#streams]) stream.close();
+    this.#ready.length = 0;
+    await this.#running;
+  }
+}
+
+interface StreamEvents {
+  ready(): void;
+  dropped(): void;
+  closed(): void;
+}
+
+/** One call's windows, its LSTM state, and its place in the batch. */
+class Stream implements VadStream, VadBatchItem {
+  readonly input = new Float32Array(VAD_INPUT_SAMPLES);
+  readonly state = new Float32Array(VAD_STATE_SIZE);
+  probability = 0;
+  readonly #listener: VadListener;
+  readonly #maxWaiting: number;
+  readonly #events: StreamEvents;
+  #filling: Float32Array = new Float32Array(VAD_WINDOW_SAMPLES);
+  #filled = 0;
+  readonly #waiting: { samples: Float32Array; position: number; receivedAtMs: number }[] = [];
+  readonly #spare: Float32Array[] = [];
+  #loaded = { position: 0, receivedAtMs: 0 };
+  #queued = false;
+  #failures = 0;
+  #closed = false;
+
+  constructor(listener: VadListener, maxWaiting: number, events: StreamEvents) {
+    this.#listener = listener;
+    this.#maxWaiting = maxWaiting;
+    this.#events = events;
+  }
+
+  push(frame: EarFrame): void {
+    if (this.#closed) return;
+    const { pcm } = frame;
+    for (let index = 0; index < pcm.length; index++) {
+      this.#filling[this.#filled++] = pcm[index]! / 32_768;
+      if (this.#filled === VAD_WINDOW_SAMPLES) this.#enqueue(frame.position + index + 1, frame.receivedAtMs);
+    }
+  }
+
+  #enqueue(position: number, receivedAtMs: number): void {
+    this.#waiting.push({ samples: this.#filling, position, receivedAtMs });
+    this.#filling = this.#spare.pop() ?? new Float32Array(VAD_WINDOW_SAMPLES);
+    this.#filled = 0;
+    if (this.#waiting.length > this.#maxWaiting) {
+      this.#waiting.shift();
+      this.#events.dropped();
+    }
+    if (this.#queued) return;
+    this.#queued = true;
+    this.#events.ready();
+  }
+
+  /** Put the next window where the model reads it; false when there is none. */
+  load(): boolean {
+    const window = this.#closed ? undefined : this.#waiting.shift();
+    if (window === undefined) {
+      this.#queued = false;
+      return false;
+    }
+    this.input.copyWithin(0, VAD_INPUT_SAMPLES - VAD_CONTEXT_SAMPLES);
+    this.input.set(window.samples, VAD_CONTEXT_SAMPLES);
+    this.#loaded.position = window.position;
+    this.#loaded.receivedAtMs = window.receivedAtMs;
+    this.#spare.push(window.samples);
+    return true;
+  }
+
+  /** Hand out the result of the loaded window. */
+  deliver(): void {
+    this.#failures = 0;
+    if (this.#closed) return;
+    this.#listener.result({
+      probability: this.probability,
+      position: this.#loaded.position,
+      receivedAtMs: this.#loaded.receivedAtMs,
+    });
+  }
+
+  /** The loaded window has no result. */
+  fail(cause: unknown, maxFailures: number): void {
+    this.#failures++;
+    if (this.#failures < maxFailures || this.#closed) return;
+    this.close();
+    this.#listener.failed(new AntipodeError('ERR_SERVICE_FAILED', 'Voice activity detection failed.', { cause }));
+  }
+
+  /** Whether another window waits, so that the stream goes back in line. */
+  rearm(): boolean {
+    this.#queued = !this.#closed && this.#waiting.length > 0;
+    return this.#queued;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#waiting.length = 0;
+    this.#events.closed();
+  }
+}

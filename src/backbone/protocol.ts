@@ -1,0 +1,111 @@
+/**
+ * The words that a POP and a core exchange over their control channel. One POP-core pair has one channel (WebSocket
+ * over mutual TLS); the POP dials. Frames are JSON: requests `{id, method, data}`, answers `{id, ok, data | error}`,
+ * events `{event, data}`, heartbeats `{ping: n, t}` / `{pong: n, t}`. Media never travels here, and nothing of a call
+ * waits for this channel once the call is up.
+ */
+import { z } from 'zod';
+import { clientEventSchema, clientMessageSchema, sessionEndSchema } from '../agent/client-events.ts';
+
+export const BACKBONE_PROTOCOL_VERSION = 1;
+/** Heartbeats leave this often. */
+export const HEARTBEAT_INTERVAL_MS = 250;
+/** A peer that was silent for this long is taken for gone. */
+export const HEARTBEAT_TIMEOUT_MS = 2_000;
+/** Longest control frame, bytes. */
+export const MAX_CONTROL_FRAME_BYTES = 256 * 1024;
+
+const id = z.string().min(1).max(128);
+const epoch = z.number().int().min(1);
+
+/** Where a pipe end listens. */
+export const pipeTupleSchema = z.object({
+  ip: z.union([z.ipv4(), z.ipv6()]),
+  port: z.number().int().min(1).max(65_535),
+});
+export type PipeTuple = z.infer<typeof pipeTupleSchema>;
+
+/** SRTP key of one direction of a pipe, as mediasoup's SrtpParameters. */
+export const srtpParametersSchema = z.object({
+  cryptoSuite: z.enum(['AEAD_AES_256_GCM', 'AEAD_AES_128_GCM', 'AES_CM_128_HMAC_SHA1_80', 'AES_CM_128_HMAC_SHA1_32']),
+  keyBase64: z.string().min(16).max(128),
+});
+
+/**
+ * One Opus stream over a pipe: enough for the other end to build the mediasoup rtpParameters for `pipe.produce()`.
+ * Both ends use the same fixed payload type (see PIPE_OPUS_PAYLOAD_TYPE in media-pipe).
+ */
+export const pipeStreamSchema = z.object({
+  producerId: z.string().min(1).max(128),
+  ssrc: z.number().int().min(1).max(0xffff_ffff),
+});
+export type PipeStream = z.infer<typeof pipeStreamSchema>;
+
+const pipeEnd = z.object({ pipeId: id, tuple: pipeTupleSchema, srtpParameters: srtpParametersSchema });
+
+/** Requests from a POP to a core: method -> data and answer. */
+export const popRequests = {
+  hello: {
+    data: z.object({ version: z.number().int(), nodeId: id, region: z.string().max(64) }),
+    answer: z.object({ version: z.number().int(), nodeId: id, region: z.string().max(64) }),
+  },
+  /** Open a media pipe: both ends exchange tuple and key, then connect. One pipe per POP worker. */
+  'pipe.open': { data: pipeEnd, answer: pipeEnd },
+  'pipe.close': { data: z.object({ pipeId: id }), answer: z.object({}) },
+  /** Start (or take over, with a higher epoch) a session at this core. `uplink` is the caller's voice on the pipe. */
+  'session.attach': {
+    data: z.object({
+      sessionId: id,
+      epoch,
+      pipeId: id,
+      agent: z.string().min(1).max(64),
+      room: z.string().max(128),
+      residency: z.string().max(64).nullable(),
+      metadata: z.record(z.string(), z.unknown()),
+      uplink: pipeStreamSchema,
+    }),
+    answer: z.object({ downlink: pipeStreamSchema }),
+  },
+  /** The caller's media path is up at the POP: the agent may speak now and be heard. */
+  'session.ready': { data: z.object({ sessionId: id, epoch }), answer: z.object({}) },
+  /** The POP's side of the session changed its pipe (its worker was replaced); the agent goes on. */
+  'session.repipe': {
+    data: z.object({ sessionId: id, epoch, pipeId: id, uplink: pipeStreamSchema }),
+    answer: z.object({ downlink: pipeStreamSchema }),
+  },
+  'session.detach': { data: z.object({ sessionId: id, epoch, end: sessionEndSchema }), answer: z.object({}) },
+} as const;
+export type PopRequestMethod = keyof typeof popRequests;
+export type PopRequestData<M extends PopRequestMethod> = z.infer<(typeof popRequests)[M]['data']>;
+export type PopRequestAnswer<M extends PopRequestMethod> = z.infer<(typeof popRequests)[M]['answer']>;
+
+/** Events from a POP to a core. */
+export const popEvents = {
+  'session.message': z.object({ sessionId: id, epoch, message: clientMessageSchema }),
+  /**
+   * The writer's truth: `timestamp` is the RTP timestamp (48 kHz, the mouth's own numbering) just after the last frame
+   * that left the writer. Sent when playing starts, every 100 ms while it goes on, and when it stops.
+   */
+  'session.played': z.object({
+    sessionId: id,
+    epoch,
+    timestamp: z.number().int().min(0).max(0xffff_ffff),
+    frames: z.number().int().nonnegative(),
+  }),
+  /** The caller's client lost or regained its way to the POP. */
+  'session.caller': z.object({ sessionId: id, epoch, state: z.enum(['connected', 'disconnected']) }),
+} as const;
+export type PopEventName = keyof typeof popEvents;
+export type PopEventData<E extends PopEventName> = z.infer<(typeof popEvents)[E]>;
+
+/** Events from a core to a POP. */
+export const coreEvents = {
+  'session.event': z.object({ sessionId: id, epoch, event: clientEventSchema }),
+  /** Drop what has not been written of mouth frames whose RTP timestamp is before `beforeTimestamp` (48 kHz, mod 2^32). */
+  'session.flush': z.object({ sessionId: id, epoch, beforeTimestamp: z.number().int().min(0).max(0xffff_ffff) }),
+  'session.ended': z.object({ sessionId: id, epoch, end: sessionEndSchema }),
+  /** A pipe's worker died at the core: the POP opens a new pipe and sends session.repipe for its sessions. */
+  'pipe.closed': z.object({ pipeId: id }),
+} as const;
+export type CoreEventName = keyof typeof coreEvents;
+export type CoreEventData<E extends CoreEventName> = z.infer<(typeof coreEvents)[E]>;

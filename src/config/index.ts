@@ -1,0 +1,4 @@
+/** Public face of the configuration. */
+export { type LoadConfigOptions, loadConfig } from './load.ts';
+export { nearest } from './nearest.ts';
+export { type Config, configSchema, ENVIRONMENT } from './schema.ts';

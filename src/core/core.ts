@@ -1,0 +1,179 @@
+/**
+ * A core node: media workers, the control channel that POPs dial, the node's ticker, and the sessions that agents run
+ * in. Owns their start and their orderly end.
+ */
+import type { SessionEnd } from '../agent/client-events.ts';
+import { ControlServer, MediaWorker, type MediaWorkerUsage, type NodeIdentity } from '../backbone/index.ts';
+import type { Clock, Timer } from '../clock.ts';
+import type { Config } from '../config/index.ts';
+import type { AgentDescription } from '../registry/index.ts';
+import type { Logger, Registry } from '../telemetry/index.ts';
+import type { AgentStarter } from './agent-starter.ts';
+import { CoreMetrics, type CoreTotals } from './core-metrics.ts';
+import type { LatenessPercentiles } from './lateness-record.ts';
+import { NodeClock } from './node-clock.ts';
+import { createOpusDecoder } from './opus-codec.ts';
+import { SessionHost } from './session-host.ts';
+import { WorkerPool } from './worker-pool.ts';
+
+export interface CoreOptions {
+  config: Pick<Config, 'node' | 'core' | 'backbone' | 'limits'>;
+  nodeId: string;
+  identity: NodeIdentity;
+  /** An AgentHost; not closed with the core. */
+  agents: AgentStarter;
+  clock: Clock;
+  log: Logger;
+  metrics: Registry;
+  /** mediasoup worker binary. @defaultValue MEDIASOUP_WORKER_BIN, else the one in the mediasoup package */
+  workerBin?: string;
+}
+
+export interface CoreStats {
+  sessions: number;
+  /** A worker that is being replaced has no usage. */
+  workers: { name: string; pid: number; generation: number; usage: MediaWorkerUsage | null }[];
+  /** Lateness of the 20 ms ticker since the start, ms. */
+  tickLatenessMs: LatenessPercentiles;
+  /** Counts since the start: see core-metrics.ts. */
+  totals: Readonly<CoreTotals>;
+}
+
+/** The POP ends a call that lasts too long; the core ends it this much later, should the POP have forgotten it. */
+const EXPIRY_MARGIN_MS = 60_000;
+const PUBLISH_INTERVAL_MS = 1_000;
+
+export class Core {
+  readonly control: { readonly host: string; readonly port: number };
+  readonly #options: CoreOptions;
+  readonly #server: ControlServer;
+  readonly #host: SessionHost;
+  readonly #workers: WorkerPool;
+  readonly #nodeClock: NodeClock;
+  readonly #metrics: CoreMetrics;
+  #publishTimer: Timer | null = null;
+  #closing: Promise<void> | null = null;
+
+  private constructor(
+    options: CoreOptions,
+    parts: {
+      server: ControlServer;
+      host: SessionHost;
+      workers: WorkerPool;
+      nodeClock: NodeClock;
+      metrics: CoreMetrics;
+    },
+  ) {
+    this.#options = options;
+    this.#server = parts.server;
+    this.#host = parts.host;
+    this.#workers = parts.workers;
+    this.#nodeClock = parts.nodeClock;
+    this.#metrics = parts.metrics;
+    this.control = { host: options.config.core.controlHost, port: parts.server.port };
+    this.#publish();
+  }
+
+  /**
+   * Leaves nothing behind when it fails.
+   * @throws ERR_MEDIA_WORKER_MISSING, ERR_MEDIA_WORKER_DIED, ERR_PORT_IN_USE, ERR_CONFIG_INVALID
+   */
+  static async start(options: CoreOptions): Promise<Core> {
+    const { config, nodeId, identity, agents, clock, log, metrics: registry, workerBin } = options;
+    const stack = new AsyncDisposableStack();
+    try {
+      const metrics = new CoreMetrics(registry, nodeId);
+      const starting = Array.from({ length: config.core.workers }, (_, index) =>
+        MediaWorker.start({ name: `${nodeId}-${index}`, workerBin, log, metrics: registry, clock }),
+      );
+      // Loads the codec, so that the first caller need not wait for it.
+      const [started, decoder] = await Promise.all([Promise.allSettled(starting), createOpusDecoder()]);
+      decoder.close();
+      const alive = started.flatMap((one) => (one.status === 'fulfilled' ? [stack.use(one.value)] : []));
+      const failed = started.find((one) => one.status === 'rejected');
+      if (failed) throw failed.reason;
+      const workers = new WorkerPool(alive, clock);
+      const nodeClock = stack.adopt(new NodeClock({ clock, log, onLateness: metrics.tickWasLate }), (it) => it.close());
+      const host = stack.adopt(
+        new SessionHost({
+          agents,
+          workers,
+          nodeClock,
+          clock,
+          log,
+          metrics,
+          maxSessions: config.limits.maxSessions,
+          maxSessionMs: config.limits.maxSessionSeconds * 1_000 + EXPIRY_MARGIN_MS,
+          reorderWaitMs: config.core.reorderWaitMs,
+          listenIp: config.backbone.listenIp,
+          announcedAddress: config.backbone.announcedAddress,
+        }),
+        (it) => it.close(),
+      );
+      const server = await ControlServer.listen({
+        host: config.core.controlHost,
+        port: config.core.controlPort,
+        identity,
+        region: config.node.region,
+        clock,
+        log,
+        metrics: registry,
+        handlers: host,
+      });
+      stack.move();
+      return new Core(options, { server, host, workers, nodeClock, metrics });
+    } catch (error) {
+      await stack.disposeAsync();
+      throw error;
+    }
+  }
+
+  get sessionCount(): number {
+    return this.#host.sessionCount;
+  }
+
+  get agents(): AgentDescription[] {
+    return this.#options.agents.agents;
+  }
+
+  async stats(): Promise<CoreStats> {
+    this.#metrics.totals.ticksSkipped = this.#nodeClock.skippedTicks;
+    const workers = await Promise.all(
+      this.#workers.workers.map(async (worker) => ({
+        name: worker.name,
+        pid: worker.pid,
+        generation: worker.generation,
+        // It may die while it is asked.
+        usage: worker.alive ? await worker.cpuUsage().catch(() => null) : null,
+      })),
+    );
+    return {
+      sessions: this.sessionCount,
+      workers,
+      tickLatenessMs: this.#metrics.lateness.percentiles(),
+      totals: { ...this.#metrics.totals },
+    };
+  }
+
+  /** End every session with `end`, tell the POPs, leave no process behind. Idempotent. */
+  close(end: SessionEnd): Promise<void> {
+    this.#closing ??= this.#close(end);
+    return this.#closing;
+  }
+
+  async #close(end: SessionEnd): Promise<void> {
+    await this.#host.endAll(end);
+    await this.#server.close();
+    this.#host.close();
+    this.#nodeClock.close();
+    this.#publishTimer?.cancel();
+    this.#metrics.publish();
+    await this.#workers.close();
+  }
+
+  #publish(): void {
+    this.#metrics.totals.ticksSkipped = this.#nodeClock.skippedTicks;
+    this.#metrics.publish();
+    this.#publishTimer = this.#options.clock.setTimeout(() => this.#publish(), PUBLISH_INTERVAL_MS);
+  }
+}

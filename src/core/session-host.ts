@@ -1,0 +1,259 @@
+/**
+ * What POPs ask of a core: the handlers of its control channel. Owns which sessions, POP links and pipes there are,
+ * admission and the epoch fence; a session's own life is core-session.ts.
+ */
+import type { SessionEnd } from '../agent/client-events.ts';
+import {
+  type CoreHandlers,
+  type HandledPopRequestMethod,
+  MediaPipe,
+  type PopEventData,
+  type PopEventName,
+  type PopPeer,
+  type PopRequestAnswer,
+  type PopRequestData,
+} from '../backbone/index.ts';
+import type { Clock } from '../clock.ts';
+import { AntipodeError } from '../errors.ts';
+import type { Logger } from '../telemetry/index.ts';
+import type { AgentStarter } from './agent-starter.ts';
+import type { CoreMetrics } from './core-metrics.ts';
+import { CoreSession } from './core-session.ts';
+import type { NodeClock } from './node-clock.ts';
+import { createOpusDecoder } from './opus-codec.ts';
+import { type OpenPipe, PopLink } from './pop-link.ts';
+import type { WorkerPool } from './worker-pool.ts';
+
+export interface SessionHostOptions {
+  agents: AgentStarter;
+  workers: WorkerPool;
+  nodeClock: NodeClock;
+  clock: Clock;
+  log: Logger;
+  metrics: CoreMetrics;
+  maxSessions: number;
+  /** A session that lasts longer is ended. */
+  maxSessionMs: number;
+  reorderWaitMs: number;
+  /** Where pipes listen. */
+  listenIp: string;
+  announcedAddress: string | null;
+}
+
+/** One POP has one pipe a worker; more than this is a fault of it. */
+const MAX_PIPES_PER_POP = 256;
+
+type Methods = {
+  [M in HandledPopRequestMethod]: (link: PopLink, data: PopRequestData<M>) => Promise<PopRequestAnswer<M>>;
+};
+
+export class SessionHost implements CoreHandlers {
+  readonly #options: SessionHostOptions;
+  readonly #links = new Map<string, PopLink>();
+  readonly #sessions = new Map<string, CoreSession>();
+  /** Pipes that are being opened. */
+  readonly #opening = new Set<string>();
+  readonly #methods: Methods;
+  #closing = false;
+
+  constructor(options: SessionHostOptions) {
+    this.#options = options;
+    this.#methods = {
+      'pipe.open': (link, data) => this.#openPipe(link, data),
+      'pipe.close': async (link, data) => {
+        link.pipes.get(data.pipeId)?.pipe.close();
+        return {};
+      },
+      'session.attach': (link, data) => this.#attach(link, data),
+      'session.ready': async (link, data) => {
+        this.#session(link, data).ready();
+        return {};
+      },
+      'session.repipe': async (link, data) => ({
+        downlink: await this.#session(link, data).bind(this.#pipe(link, data.pipeId), data.uplink),
+      }),
+      'session.detach': async (link, data) => {
+        const session = this.#sessions.get(data.sessionId);
+        if (!session || session.link !== link || session.epoch > data.epoch) return {};
+        // Not awaited: the POP need not wait for the agent to put its things away.
+        void session.end(data.end, false);
+        return {};
+      },
+    };
+  }
+
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
+  request<M extends HandledPopRequestMethod>(
+    peer: PopPeer,
+    method: M,
+    data: PopRequestData<M>,
+  ): Promise<PopRequestAnswer<M>> {
+    const link = this.#links.get(peer.nodeId);
+    if (!link) throw new AntipodeError('ERR_BACKBONE_CLOSED', `POP ${peer.nodeId} is not connected.`);
+    return this.#methods[method](link, data);
+  }
+
+  event<E extends PopEventName>(peer: PopPeer, event: E, data: PopEventData<E>): void {
+    const session = this.#sessions.get(data.sessionId);
+    if (!session || session.epoch !== data.epoch || session.link.nodeId !== peer.nodeId) {
+      this.#options.metrics.totals.staleMessages += 1;
+      return;
+    }
+    if (event === 'session.played') session.mouth.played((data as PopEventData<'session.played'>).timestamp);
+    else if (event === 'session.message') session.message((data as PopEventData<'session.message'>).message);
+    else this.#options.log.debug({ ...data }, 'the way to the caller changed');
+  }
+
+  peerOpened(peer: PopPeer): void {
+    let link = this.#links.get(peer.nodeId);
+    if (!link) {
+      const { clock, log } = this.#options;
+      link = new PopLink({ nodeId: peer.nodeId, clock, log, onLost: (lost) => this.#popLost(lost) });
+      this.#links.set(peer.nodeId, link);
+    }
+    link.opened(peer);
+  }
+
+  peerClosed(peer: PopPeer): void {
+    this.#links.get(peer.nodeId)?.peerClosed(peer);
+  }
+
+  /** No new sessions; the running ones end with `end`. Resolves when their agents have closed. Idempotent. */
+  async endAll(end: SessionEnd): Promise<void> {
+    this.#closing = true;
+    await Promise.all([...this.#sessions.values()].map((session) => session.end(end, true)));
+  }
+
+  close(): void {
+    this.#closing = true;
+    for (const link of this.#links.values()) link.close();
+    this.#links.clear();
+  }
+
+  async #openPipe(link: PopLink, data: PopRequestData<'pipe.open'>): Promise<PopRequestAnswer<'pipe.open'>> {
+    this.#assertOpen();
+    const key = `${link.nodeId} ${data.pipeId}`;
+    if (link.pipes.has(data.pipeId) || this.#opening.has(key)) {
+      throw new AntipodeError('ERR_MEDIA_STATE', `Pipe ${data.pipeId} is open already.`);
+    }
+    if (link.pipes.size >= MAX_PIPES_PER_POP) {
+      throw new AntipodeError('ERR_RATE_LIMITED', `A POP may have ${MAX_PIPES_PER_POP} pipes.`);
+    }
+    this.#opening.add(key);
+    try {
+      const { listenIp, announcedAddress, workers } = this.#options;
+      const worker = await workers.take();
+      const pipe = await MediaPipe.create(worker, { pipeId: data.pipeId, listenIp, announcedAddress });
+      try {
+        await pipe.connect(data);
+        this.#assertOpen();
+      } catch (error) {
+        pipe.close();
+        throw error;
+      }
+      const release = workers.occupy(worker);
+      link.pipes.set(data.pipeId, { pipe, worker });
+      pipe.onClose((reason) => {
+        release();
+        if (link.pipes.get(data.pipeId)?.pipe === pipe) link.pipes.delete(data.pipeId);
+        if (reason === 'worker-died') link.send('pipe.closed', { pipeId: data.pipeId });
+      });
+      return pipe.local;
+    } finally {
+      this.#opening.delete(key);
+    }
+  }
+
+  async #attach(link: PopLink, data: PopRequestData<'session.attach'>): Promise<PopRequestAnswer<'session.attach'>> {
+    const { agents, clock, nodeClock, metrics, reorderWaitMs, maxSessionMs, log } = this.#options;
+    const open = this.#pipe(link, data.pipeId);
+    if (!agents.agents.some((agent) => agent.name === data.agent)) {
+      throw new AntipodeError('ERR_AGENT_UNKNOWN', `There is no agent "${data.agent}" here.`);
+    }
+    const decoder = await createOpusDecoder();
+    let session: CoreSession;
+    try {
+      this.#admit(data);
+      session = new CoreSession({
+        attach: data,
+        link,
+        agents,
+        clock,
+        nodeClock,
+        decoder,
+        totals: metrics.totals,
+        reorderWaitMs,
+        maxSessionMs,
+        log,
+        onEnded: (ended, end) => this.#sessionEnded(ended, end),
+      });
+    } catch (error) {
+      decoder.close();
+      throw error;
+    }
+    this.#sessions.set(session.sessionId, session);
+    metrics.sessionCount(this.#sessions.size);
+    try {
+      return { downlink: await session.bind(open, data.uplink) };
+    } catch (error) {
+      void session.end({ code: 'caller-lost', reason: 'The media path could not be set up.' }, false);
+      throw error;
+    }
+  }
+
+  /** Whether a session may begin here; an earlier epoch of it ends. */
+  #admit(data: PopRequestData<'session.attach'>): void {
+    this.#assertOpen();
+    const known = this.#sessions.get(data.sessionId);
+    if (known && known.epoch >= data.epoch) {
+      throw new AntipodeError(
+        'ERR_BACKBONE_EPOCH',
+        `Session ${data.sessionId} is at epoch ${known.epoch} here; ${data.epoch} comes too late.`,
+      );
+    }
+    if (!known && this.#sessions.size >= this.#options.maxSessions) {
+      throw new AntipodeError('ERR_SESSION_LIMIT', `This core is full (${this.#options.maxSessions} sessions).`);
+    }
+    void known?.end({ code: 'replaced', reason: 'A later attempt took the session over.' }, true);
+  }
+
+  #sessionEnded(session: CoreSession, end: SessionEnd): void {
+    if (this.#sessions.get(session.sessionId) === session) this.#sessions.delete(session.sessionId);
+    this.#options.metrics.sessionEnded(end.code);
+    this.#options.metrics.sessionCount(this.#sessions.size);
+  }
+
+  #popLost(link: PopLink): void {
+    this.#options.log.error({ pop: link.nodeId }, 'a POP did not come back; its sessions end');
+    for (const session of [...this.#sessions.values()]) {
+      if (session.link !== link) continue;
+      void session.end({ code: 'caller-lost', reason: 'The POP of this call is out of reach.' }, false);
+    }
+    link.close();
+    this.#links.delete(link.nodeId);
+  }
+
+  #pipe(link: PopLink, pipeId: string): OpenPipe {
+    const open = link.pipes.get(pipeId);
+    if (!open) throw new AntipodeError('ERR_MEDIA_STATE', `There is no pipe ${pipeId}.`);
+    return open;
+  }
+
+  #session(link: PopLink, data: { sessionId: string; epoch: number }): CoreSession {
+    const session = this.#sessions.get(data.sessionId);
+    if (!session || session.link !== link) {
+      throw new AntipodeError('ERR_SESSION_UNKNOWN', `There is no session ${data.sessionId} here.`);
+    }
+    if (session.epoch !== data.epoch) {
+      throw new AntipodeError('ERR_BACKBONE_EPOCH', `Session ${data.sessionId} is at epoch ${session.epoch} here.`);
+    }
+    return session;
+  }
+
+  #assertOpen(): void {
+    if (this.#closing) throw new AntipodeError('ERR_SHUTTING_DOWN', 'This core is shutting down.');
+  }
+}

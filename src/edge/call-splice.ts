@@ -1,0 +1,177 @@
+/**
+ * Where a caller's transport and whichever core speaks are joined: the tap and the writer of one call, their producers
+ * on the POP's worker, and the present way over a pipe. Tap and writer outlive workers, pipes and cores; producers and
+ * ways are made anew. Owns no control messages: it is told what the core answered.
+ */
+import type { Consumer, DirectTransport, Producer, Router } from 'mediasoup/types';
+import { type MediaPipe, type MediaWorker, opusProducerParameters, type PipeStream } from '../backbone/index.ts';
+import type { Clock } from '../clock.ts';
+import { AntipodeError } from '../errors.ts';
+import { directCapabilities } from './direct-capabilities.ts';
+import { DownlinkWriter } from './downlink-writer.ts';
+import type { EdgeMetrics } from './edge-metrics.ts';
+import { mediaFailure } from './media-failure.ts';
+import type { Played } from './played-position.ts';
+import { UplinkTap } from './uplink-tap.ts';
+
+export interface CallSpliceOptions {
+  clock: Clock;
+  metrics: EdgeMetrics;
+  ringSeconds: number;
+  /** SSRC of the caller's voice to the core, unique among the producers of the worker's direct transport. */
+  uplinkSsrc: number;
+  /** SSRC of the agent's voice, likewise. */
+  downlinkSsrc: number;
+  /** First sequence number (16 bits) and timestamp (32 bits) of the agent's voice. */
+  firstSequenceNumber: number;
+  firstTimestamp: number;
+  onPlayed: (played: Played) => void;
+}
+
+/** Both producers on one process of one worker. */
+interface Ends {
+  direct: DirectTransport;
+  router: Router;
+  uplink: Producer;
+  downlink: Producer;
+}
+
+/** One way over a pipe, in both directions. */
+interface Way {
+  pipe: MediaPipe;
+  close(): void;
+}
+
+export class CallSplice {
+  readonly tap: UplinkTap;
+  readonly writer: DownlinkWriter;
+  readonly #options: CallSpliceOptions;
+  #ends: Ends | null = null;
+  #way: Way | null = null;
+  #closed = false;
+
+  constructor(options: CallSpliceOptions) {
+    const { clock, metrics } = options;
+    this.#options = options;
+    this.tap = new UplinkTap({
+      ssrc: options.uplinkSsrc,
+      ringSeconds: options.ringSeconds,
+      clock,
+      onResult: metrics.countUplink,
+    });
+    this.writer = new DownlinkWriter({
+      ssrc: options.downlinkSsrc,
+      clock,
+      firstSequenceNumber: options.firstSequenceNumber,
+      firstTimestamp: options.firstTimestamp,
+      write: (packet) => sendTo(this.#ends?.downlink, packet),
+      onPlayed: options.onPlayed,
+      onResult: metrics.countDownlink,
+    });
+  }
+
+  /** The pipe that the call uses now, or null. */
+  get pipe(): MediaPipe | null {
+    return this.#way?.pipe ?? null;
+  }
+
+  /** Whether the producers stand: false before `build` and after their worker's death. */
+  get built(): boolean {
+    return this.#ends !== null && !this.#ends.uplink.closed && !this.#ends.downlink.closed;
+  }
+
+  /** What the caller consumes. @throws ERR_MEDIA_WORKER_DIED when nothing is built */
+  get downlinkProducerId(): string {
+    if (!this.#ends || !this.built) {
+      throw new AntipodeError('ERR_MEDIA_WORKER_DIED', 'The media of this call is gone.');
+    }
+    return this.#ends.downlink.id;
+  }
+
+  /** Makes the producers on `worker`; those on a former one are let go. @throws ERR_MEDIA_WORKER_DIED */
+  async build(worker: MediaWorker): Promise<void> {
+    this.#clear();
+    const { direct, router } = worker;
+    const produce = (ssrc: number) => direct.produce({ kind: 'audio', rtpParameters: opusProducerParameters(ssrc) });
+    const made = await Promise.allSettled([produce(this.#options.uplinkSsrc), produce(this.#options.downlinkSsrc)]);
+    const [uplink, downlink] = made;
+    if (uplink.status === 'fulfilled' && downlink.status === 'fulfilled' && !this.#closed) {
+      this.#ends = { direct, router, uplink: uplink.value, downlink: downlink.value };
+      return;
+    }
+    for (const one of made) if (one.status === 'fulfilled') one.value.close();
+    const failed = made.find((one) => one.status === 'rejected');
+    if (!failed) throw ended();
+    throw mediaFailure(failed.reason, direct, 'The streams of the splice could not be made.');
+  }
+
+  /**
+   * Joins the call to a core over `pipe`; the former way is let go when the new one stands.
+   * @param epoch the core's epoch
+   * @param ask tells the core of the caller's stream and brings the core's
+   * @throws what `ask` throws, ERR_BACKBONE_CLOSED, ERR_MEDIA_WORKER_DIED
+   */
+  async route(pipe: MediaPipe, epoch: number, ask: (uplink: PipeStream) => Promise<PipeStream>): Promise<void> {
+    const ends = this.#ends;
+    if (!ends || !this.built) throw new AntipodeError('ERR_MEDIA_WORKER_DIED', 'The media of this call is gone.');
+    const { direct, router } = ends;
+    const sent = await pipe.send(ends.uplink);
+    let received: Producer | undefined;
+    let heard: Consumer;
+    try {
+      received = await pipe.receive(await ask(sent.stream));
+      heard = await direct.consume({ producerId: received.id, rtpCapabilities: directCapabilities(router) });
+      if (this.#closed) throw ended();
+      if (this.#ends !== ends) throw new AntipodeError('ERR_MEDIA_WORKER_DIED', 'The media of this call is gone.');
+    } catch (error) {
+      sent.close();
+      received?.close();
+      throw mediaFailure(error, direct, 'The stream of the core can not be listened to.');
+    }
+    const former = this.#way;
+    const remote = received;
+    this.#way = {
+      pipe,
+      close() {
+        sent.close();
+        remote.close();
+      },
+    };
+    const input = this.writer.bind(epoch);
+    heard.on('rtp', (packet) => input.push(packet));
+    former?.close();
+    this.tap.attach((packet) => sendTo(ends.uplink, packet));
+  }
+
+  /** The way is dead: the caller's packets wait in the ring until the next `route`. Idempotent. */
+  unroute(): void {
+    this.tap.detach();
+    this.#way?.close();
+    this.#way = null;
+  }
+
+  /** Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#clear();
+    this.tap.close();
+    this.writer.close();
+  }
+
+  #clear(): void {
+    this.unroute();
+    this.#ends?.uplink.close();
+    this.#ends?.downlink.close();
+    this.#ends = null;
+  }
+}
+
+/** A producer whose worker died takes nothing and throws; what was meant for it is lost with the worker. */
+function sendTo(producer: Producer | undefined, packet: Buffer): void {
+  if (producer && !producer.closed) producer.send(packet);
+}
+
+function ended(): AntipodeError {
+  return new AntipodeError('ERR_SESSION_ENDED', 'The call ended meanwhile.');
+}

@@ -1,0 +1,303 @@
+/**
+ * One call at the POP: the caller's media on one side, the splice and the route to the core on the other, and the time
+ * limits that end it. Everything of it is closed exactly once. Owns no worker and no link: the edge lends them.
+ */
+import { EventEmitter } from 'node:events';
+import type { IceParameters } from 'mediasoup/types';
+import type { ClientEvent, ClientMessage, SessionEnd } from '../agent/client-events.ts';
+import type { MediaWorker } from '../backbone/index.ts';
+import type { Clock } from '../clock.ts';
+import { AntipodeError, asAntipodeError } from '../errors.ts';
+import type { Logger } from '../telemetry/index.ts';
+import { type CallRequest, CallRoute } from './call-route.ts';
+import { CallSplice, type CallSpliceOptions } from './call-splice.ts';
+import { type CallerConsumer, CallerMedia, type Offer } from './caller-media.ts';
+import type { CoreLinks } from './core-links.ts';
+import type { DownlinkWriterStats } from './downlink-writer.ts';
+import type { EdgeMetrics } from './edge-metrics.ts';
+import { MediaWatch, type MediaWatchOptions } from './media-watch.ts';
+import type { UplinkTapStats } from './uplink-tap.ts';
+
+export type EdgeCallEvents = {
+  /** What the agent tells the client. Those before the first listener wait for it. */
+  event: [ClientEvent];
+  /** The caller's transports are gone with their worker: the client must come back for new ones (`renewMedia`). */
+  mediaLost: [{ code: string; reason: string }];
+  /** Once. */
+  ended: [SessionEnd];
+};
+
+export interface EdgeCallOptions extends Pick<MediaWatchOptions, 'mediaConnectTimeoutMs' | 'resumeWindowMs'> {
+  request: CallRequest;
+  worker: MediaWorker;
+  links: CoreLinks;
+  splice: Omit<CallSpliceOptions, 'clock' | 'metrics' | 'onPlayed'>;
+  clock: Clock;
+  log: Logger;
+  metrics: EdgeMetrics;
+  /** Called once, when the call ends. */
+  onEnded: (call: EdgeCall) => void;
+}
+
+export interface EdgeCallStats {
+  sessionId: string;
+  uplink: UplinkTapStats;
+  downlink: DownlinkWriterStats;
+}
+
+/** Events that wait for a listener; more than a core says while a call opens. */
+const MAX_EARLY_EVENTS = 256;
+
+export class EdgeCall extends EventEmitter<EdgeCallEvents> {
+  readonly sessionId: string;
+  readonly epoch: number;
+  readonly worker: MediaWorker;
+  readonly #options: EdgeCallOptions;
+  readonly #splice: CallSplice;
+  readonly #route: CallRoute;
+  readonly #watch: MediaWatch;
+  #earlyEvents: ClientEvent[] | null = [];
+  #media: CallerMedia | null = null;
+  /** Settles when the splice is built on the worker that runs now. */
+  #built = Promise.withResolvers<void>();
+  #renewing: Promise<void> | null = null;
+  #end: SessionEnd | null = null;
+  #closing: Promise<void> | null = null;
+
+  private constructor(options: EdgeCallOptions) {
+    super();
+    const { request, worker, links, clock, metrics } = options;
+    const log = options.log.child({ sessionId: request.sessionId });
+    this.#options = { ...options, log };
+    this.sessionId = request.sessionId;
+    this.epoch = request.epoch;
+    this.worker = worker;
+    this.#splice = new CallSplice({
+      ...options.splice,
+      clock,
+      metrics,
+      onPlayed: (played) => this.#route.played(played),
+    });
+    this.#route = new CallRoute({
+      request,
+      worker,
+      splice: this.#splice,
+      links,
+      clock,
+      log,
+      metrics,
+      onEvent: (event) => this.#onClientEvent(event),
+      onEnded: (end) => void this.#finish(end, end.code === 'agent-failed'),
+    });
+    this.#watch = new MediaWatch({
+      ...options,
+      onTimeout: (reason) => void this.#finish({ code: 'caller-lost', reason }, true),
+    });
+    this.#built.promise.catch(() => {});
+    (this as EventEmitter).on('newListener', (event) => {
+      if (event === 'event') queueMicrotask(() => this.#releaseEarlyEvents());
+    });
+  }
+
+  /**
+   * Makes the caller's transports and the splice and attaches the session at its core, side by side.
+   * @throws what the core says, ERR_BACKBONE_CLOSED, ERR_BACKBONE_TIMEOUT, ERR_MEDIA_WORKER_DIED
+   */
+  static async open(options: EdgeCallOptions): Promise<EdgeCall> {
+    const call = new EdgeCall(options);
+    const opened = await Promise.allSettled([call.#route.attach(call.#build()), call.#openMedia()]);
+    const failed = opened.find((part) => part.status === 'rejected');
+    if (failed) {
+      const failure = asAntipodeError(failed.reason);
+      await call.#finish({ code: 'agent-failed', reason: failure.message }, true);
+      throw failure;
+    }
+    if (call.#end) throw new AntipodeError('ERR_SESSION_ENDED', call.#end.reason);
+    call.#watch.awaitConnection();
+    return call;
+  }
+
+  /** Why it ended, or null. */
+  get end(): SessionEnd | null {
+    return this.#end;
+  }
+
+  /** The caller's transports exist and a client that kept its own may go on with them. */
+  get mediaAlive(): boolean {
+    return this.#media?.alive ?? false;
+  }
+
+  /** @throws ERR_MEDIA_WORKER_DIED when the transports are gone: `renewMedia` brings others */
+  offer(): Offer {
+    return this.#present().offer();
+  }
+
+  /** @throws ERR_MEDIA_STATE, ERR_MEDIA_PARAMETERS, ERR_MEDIA_WORKER_DIED, ERR_SESSION_ENDED */
+  async connectTransport(transportId: string, dtlsParameters: unknown): Promise<void> {
+    await this.#counted(this.#present().connect(transportId, dtlsParameters));
+  }
+
+  /** @throws ERR_MEDIA_STATE, ERR_MEDIA_WORKER_DIED, ERR_SESSION_ENDED */
+  async restartIce(transportId: string): Promise<IceParameters> {
+    return this.#present().restartIce(transportId);
+  }
+
+  /** Once, and only Opus. @throws ERR_MEDIA_STATE, ERR_MEDIA_PARAMETERS, ERR_MEDIA_WORKER_DIED, ERR_SESSION_ENDED */
+  async produce(transportId: string, rtpParameters: unknown): Promise<{ producerId: string }> {
+    return this.#counted(this.#present().produce(transportId, rtpParameters));
+  }
+
+  /** Once. @throws ERR_MEDIA_STATE, ERR_MEDIA_PARAMETERS, ERR_MEDIA_WORKER_DIED, ERR_SESSION_ENDED */
+  async consume(transportId: string, rtpCapabilities: unknown): Promise<CallerConsumer> {
+    return this.#counted(this.#present().consume(transportId, rtpCapabilities));
+  }
+
+  /**
+   * New transports for a client that comes back without its own; the session at the core goes on. Waits for the
+   * worker's replacement when it just died. Concurrent calls share one renewal.
+   * @throws ERR_MEDIA_WORKER_DIED, ERR_SESSION_ENDED
+   */
+  renewMedia(): Promise<void> {
+    this.#renewing ??= this.#renew().finally(() => {
+      this.#renewing = null;
+    });
+    return this.#renewing;
+  }
+
+  /** Words for the agent. @throws ERR_REQUEST_TOO_LARGE */
+  sendMessage(message: ClientMessage): void {
+    if (!this.#end) this.#route.sendMessage(message);
+  }
+
+  /** The client lost or regained its signaling; told to the core. */
+  callerConnection(state: 'connected' | 'disconnected'): void {
+    if (!this.#end) this.#route.callerConnection(state);
+  }
+
+  /** Ends the call; resolves when the core knows or can't be told. Idempotent: the first reason counts. */
+  close(end: SessionEnd): Promise<void> {
+    return this.#finish(end, true);
+  }
+
+  stats(): EdgeCallStats {
+    return { sessionId: this.sessionId, uplink: this.#splice.tap.stats(), downlink: this.#splice.writer.stats() };
+  }
+
+  /** The edge tells that `worker` died. */
+  workerDied(): void {
+    if (this.#end) return;
+    const { metrics, log } = this.#options;
+    this.#built = Promise.withResolvers<void>();
+    this.#built.promise.catch(() => {});
+    this.#splice.unroute();
+    this.#media?.close();
+    this.#media = null;
+    metrics.mediaLost.inc();
+    log.warn({ worker: this.worker.name }, 'the media of a call is gone with its worker');
+    this.#watch.lost();
+    this.emit('mediaLost', { code: 'ERR_MEDIA_WORKER_DIED', reason: 'The media process of this call ended.' });
+  }
+
+  /** The edge tells that `worker` runs again. */
+  async workerRestarted(): Promise<void> {
+    if (this.#end) return;
+    try {
+      await this.#build();
+      this.#route.reroute();
+    } catch (error) {
+      // Dead again: its next replacement tries again, and the caller's time to come back goes on running.
+      this.#options.log.warn({ code: asAntipodeError(error).code }, 'the splice could not be built anew');
+    }
+  }
+
+  async #build(): Promise<void> {
+    const built = this.#built;
+    await this.#splice.build(this.worker);
+    built.resolve();
+  }
+
+  async #openMedia(): Promise<void> {
+    const media = await CallerMedia.create({
+      worker: this.worker,
+      downlinkProducerId: () => this.#splice.downlinkProducerId,
+      onUplink: (packet) => this.#splice.tap.push(packet),
+      onChange: () => this.#onMediaChange(),
+    });
+    if (this.#end) {
+      media.close();
+      throw new AntipodeError('ERR_SESSION_ENDED', this.#end.reason);
+    }
+    this.#media = media;
+  }
+
+  async #renew(): Promise<void> {
+    this.#assertRunning();
+    const former = this.#media;
+    this.#media = null;
+    former?.close();
+    this.#watch.awaitConnection();
+    await this.#built.promise;
+    await this.#openMedia();
+  }
+
+  #onMediaChange(): void {
+    const media = this.#media;
+    if (!media || this.#end) return;
+    if (media.ready) this.#route.mediaReady();
+    this.#watch.observe(media);
+  }
+
+  async #counted<T>(request: Promise<T>): Promise<T> {
+    try {
+      return await request;
+    } catch (error) {
+      const failure = asAntipodeError(error);
+      if (failure.code === 'ERR_MEDIA_PARAMETERS') this.#options.metrics.mediaFailures.inc({ reason: 'parameters' });
+      throw failure;
+    }
+  }
+
+  #onClientEvent(event: ClientEvent): void {
+    if (this.#end) return;
+    if (!this.#earlyEvents) this.emit('event', event);
+    else if (this.#earlyEvents.length < MAX_EARLY_EVENTS) this.#earlyEvents.push(event);
+    else this.#options.log.warn({ type: event.type }, 'nobody listens to this call; an event is dropped');
+  }
+
+  #releaseEarlyEvents(): void {
+    const early = this.#earlyEvents;
+    this.#earlyEvents = null;
+    for (const event of early ?? []) this.emit('event', event);
+  }
+
+  #present(): CallerMedia {
+    this.#assertRunning();
+    if (!this.#media) throw new AntipodeError('ERR_MEDIA_WORKER_DIED', 'The media of this call is gone.');
+    return this.#media;
+  }
+
+  #assertRunning(): void {
+    if (this.#end) throw new AntipodeError('ERR_SESSION_ENDED', this.#end.reason);
+  }
+
+  #finish(end: SessionEnd, tellCore: boolean): Promise<void> {
+    this.#closing ??= this.#close(end, tellCore);
+    return this.#closing;
+  }
+
+  async #close(end: SessionEnd, tellCore: boolean): Promise<void> {
+    const { log, metrics, onEnded } = this.#options;
+    this.#end = end;
+    this.#watch.close();
+    this.#built.reject(new AntipodeError('ERR_SESSION_ENDED', end.reason));
+    const told = this.#route.close(end, tellCore);
+    this.#media?.close();
+    this.#media = null;
+    this.#splice.close();
+    metrics.callsEnded.inc({ code: end.code });
+    log.info({ code: end.code, reason: end.reason }, 'a call ended');
+    onEnded(this);
+    this.emit('ended', end);
+    await told;
+  }
+}

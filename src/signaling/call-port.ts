@@ -1,0 +1,51 @@
+/**
+ * What signaling needs of a call's media at this POP: the part of `Edge` and its calls that is used here. Signaling
+ * stands above the edge and drives it through this port alone, so its tests bring a fake.
+ */
+import type { ClientEvent, ClientMessage, SessionEnd } from '../agent/client-events.ts';
+import type { OfferedTransport, SignalingAnswer, SignalingData } from './protocol.ts';
+
+export interface CallRequest {
+  sessionId: string;
+  epoch: number;
+  room: string;
+  agent: string;
+  residency: string | null;
+  metadata: Record<string, unknown>;
+  core: { nodeId: string; host: string; port: number };
+}
+
+export interface CallEvents {
+  event: [ClientEvent];
+  mediaLost: [{ code: string; reason: string }];
+  /** Fires once. */
+  ended: [SessionEnd];
+}
+
+export interface MediaCall {
+  readonly mediaAlive: boolean;
+  offer(): { sendTransport: OfferedTransport; recvTransport: OfferedTransport };
+  connectTransport(
+    transportId: string,
+    dtlsParameters: SignalingData<'connectTransport'>['dtlsParameters'],
+  ): Promise<void>;
+  restartIce(transportId: string): Promise<SignalingAnswer<'restartIce'>['iceParameters']>;
+  produce(
+    transportId: string,
+    rtpParameters: SignalingData<'produce'>['rtpParameters'],
+  ): Promise<SignalingAnswer<'produce'>>;
+  consume(
+    transportId: string,
+    rtpCapabilities: SignalingData<'consume'>['rtpCapabilities'],
+  ): Promise<SignalingAnswer<'consume'>>;
+  renewMedia(): Promise<void>;
+  sendMessage(message: ClientMessage): void;
+  callerConnection(state: 'connected' | 'disconnected'): void;
+  close(end: SessionEnd): Promise<void>;
+  on<E extends keyof CallEvents>(event: E, listener: (...args: CallEvents[E]) => void): unknown;
+}
+
+export interface MediaEdge {
+  readonly routerRtpCapabilities: SignalingAnswer<'join'>['routerRtpCapabilities'];
+  openCall(request: CallRequest): Promise<MediaCall>;
+}

@@ -1,0 +1,290 @@
+/**
+ * The WebSocket protocol between a caller's client and a POP, version 1: requests `{id, method, data}`, answers
+ * `{id, ok: true, data}` or `{id, ok: false, error}`, events `{event, data}`. Shared by the server, the page and
+ * `antipode call`, so it imports zod and plain schemas only. Documented for people in docs/signaling.md.
+ */
+import { z } from 'zod';
+import { clientEventSchema, clientMessageSchema, sessionEndSchema } from '../agent/client-events.ts';
+
+export const SIGNALING_VERSION = 1;
+
+const shortText = z.string().min(1).max(256);
+
+/** DTLS parameters of a client's transport (RFC 8122 fingerprints). */
+export const dtlsParametersSchema = z.object({
+  role: z.enum(['auto', 'client', 'server']).optional(),
+  fingerprints: z
+    .array(
+      z.object({
+        algorithm: z.enum(['sha-1', 'sha-224', 'sha-256', 'sha-384', 'sha-512']),
+        value: z
+          .string()
+          .max(256)
+          .regex(/^([0-9A-Fa-f]{2}:)+[0-9A-Fa-f]{2}$/),
+      }),
+    )
+    .min(1)
+    .max(8),
+});
+
+const codecParameters = z.record(z.string().max(64), z.union([z.string().max(256), z.number()]));
+const rtcpFeedback = z.array(z.object({ type: z.string().max(64), parameter: z.string().max(64).optional() })).max(16);
+
+/** RTP parameters of the caller's one Opus stream, as mediasoup-client's `RtpParameters`. */
+export const rtpParametersSchema = z.object({
+  mid: z.string().max(32).optional(),
+  msid: z.string().max(256).optional(),
+  codecs: z
+    .array(
+      z.object({
+        mimeType: z.string().max(64),
+        payloadType: z.number().int().min(0).max(127),
+        clockRate: z.number().int().min(1).max(1_000_000),
+        channels: z.number().int().min(1).max(8).optional(),
+        parameters: codecParameters.optional(),
+        rtcpFeedback: rtcpFeedback.optional(),
+      }),
+    )
+    .min(1)
+    .max(8),
+  headerExtensions: z
+    .array(
+      z.object({
+        uri: z.string().max(256),
+        id: z.number().int().min(1).max(255),
+        encrypt: z.boolean().optional(),
+        parameters: codecParameters.optional(),
+      }),
+    )
+    .max(32)
+    .optional(),
+  encodings: z
+    .array(
+      z.object({
+        ssrc: z.number().int().min(0).max(0xffff_ffff).optional(),
+        dtx: z.boolean().optional(),
+        maxBitrate: z.number().int().min(0).optional(),
+        active: z.boolean().optional(),
+        adaptivePtime: z.boolean().optional(),
+        priority: z.string().max(16).optional(),
+        networkPriority: z.string().max(16).optional(),
+      }),
+    )
+    .max(1)
+    .optional(),
+  rtcp: z.object({ cname: z.string().max(256).optional(), reducedSize: z.boolean().optional() }).optional(),
+});
+
+/** RTP capabilities of a client's device, as mediasoup-client's `RtpCapabilities`. */
+export const rtpCapabilitiesSchema = z.object({
+  codecs: z
+    .array(
+      z.object({
+        kind: z.enum(['audio', 'video']),
+        mimeType: z.string().max(64),
+        preferredPayloadType: z.number().int().min(0).max(127).optional(),
+        clockRate: z.number().int().min(1).max(1_000_000),
+        channels: z.number().int().min(1).max(8).optional(),
+        parameters: codecParameters.optional(),
+        rtcpFeedback: rtcpFeedback.optional(),
+      }),
+    )
+    .min(1)
+    .max(64),
+  headerExtensions: z
+    .array(
+      z.object({
+        kind: z.enum(['audio', 'video']).optional(),
+        uri: z.string().max(256),
+        preferredId: z.number().int().min(1).max(255),
+        preferredEncrypt: z.boolean().optional(),
+        direction: z.enum(['sendrecv', 'sendonly', 'recvonly', 'inactive']).optional(),
+      }),
+    )
+    .max(64)
+    .optional(),
+});
+
+/** A WebRTC transport that the POP offers, as mediasoup-client's `createSendTransport` options. */
+export const offeredTransportSchema = z.object({
+  transportId: z.string().max(64),
+  iceParameters: z.object({ usernameFragment: shortText, password: shortText, iceLite: z.boolean().optional() }),
+  iceCandidates: z.array(
+    z.object({
+      foundation: z.string(),
+      priority: z.number(),
+      ip: z.string(),
+      address: z.string(),
+      protocol: z.enum(['udp', 'tcp']),
+      port: z.number().int(),
+      type: z.enum(['host', 'srflx', 'prflx', 'relay']),
+      tcpType: z.enum(['active', 'passive', 'so']).optional(),
+    }),
+  ),
+  dtlsParameters: dtlsParametersSchema,
+});
+export type OfferedTransport = z.infer<typeof offeredTransportSchema>;
+
+/** Where the session runs and why, for people. */
+export const placementViewSchema = z.object({
+  pop: z.object({ nodeId: z.string(), region: z.string() }),
+  core: z.object({ nodeId: z.string(), region: z.string() }),
+  caller: z.object({ country: z.string().nullable(), city: z.string().nullable(), how: z.string() }),
+  reason: z.string(),
+});
+export type PlacementView = z.infer<typeof placementViewSchema>;
+
+const agentView = z.object({
+  name: z.string(),
+  title: z.string(),
+  description: z.string(),
+  notices: z.array(z.object({ level: z.enum(['info', 'warning']), code: z.string(), text: z.string() })),
+  examples: z.array(z.string()),
+});
+
+const joinAnswer = z.object({
+  version: z.number().int(),
+  sessionId: z.string(),
+  room: z.string(),
+  agent: agentView,
+  /** Opens the session again after a dropped socket; each answer brings a new one. */
+  resumeToken: z.string(),
+  resumeWindowMs: z.number().int(),
+  /** True when the media of an earlier socket goes on: nothing needs to be set up again. */
+  mediaKept: z.boolean(),
+  routerRtpCapabilities: rtpCapabilitiesSchema,
+  /** Both null when mediaKept. */
+  sendTransport: offeredTransportSchema.nullable(),
+  recvTransport: offeredTransportSchema.nullable(),
+  iceServers: z.array(
+    z.object({ urls: z.array(z.string()), username: z.string().optional(), credential: z.string().optional() }),
+  ),
+  placement: placementViewSchema,
+});
+export type JoinAnswer = z.infer<typeof joinAnswer>;
+
+/**
+ * Requests of a client: method -> data and answer. Order: `join` or `resume` first; then connectTransport, produce and
+ * consume in any order and without waiting for one another.
+ */
+export const signalingRequests = {
+  join: {
+    data: z.object({ version: z.number().int(), token: z.string().min(1).max(4_096) }),
+    answer: joinAnswer,
+  },
+  resume: {
+    data: z.object({
+      version: z.number().int(),
+      resumeToken: z.string().min(1).max(4_096),
+      /** True when the client still has its transports and wants to keep them. */
+      keepMedia: z.boolean(),
+    }),
+    answer: joinAnswer,
+  },
+  connectTransport: {
+    data: z.object({ transportId: z.string().min(1).max(64), dtlsParameters: dtlsParametersSchema }),
+    answer: z.object({}),
+  },
+  restartIce: {
+    data: z.object({ transportId: z.string().min(1).max(64) }),
+    answer: z.object({ iceParameters: offeredTransportSchema.shape.iceParameters }),
+  },
+  produce: {
+    data: z.object({
+      transportId: z.string().min(1).max(64),
+      kind: z.literal('audio'),
+      rtpParameters: rtpParametersSchema,
+    }),
+    answer: z.object({ producerId: z.string() }),
+  },
+  /** The agent's voice. */
+  consume: {
+    data: z.object({ transportId: z.string().min(1).max(64), rtpCapabilities: rtpCapabilitiesSchema }),
+    answer: z.object({
+      consumerId: z.string(),
+      producerId: z.string(),
+      kind: z.literal('audio'),
+      rtpParameters: rtpParametersSchema,
+    }),
+  },
+  /** Words for the agent that are typed, not spoken. */
+  message: { data: clientMessageSchema, answer: z.object({}) },
+  ping: { data: z.object({}), answer: z.object({ serverTime: z.iso.datetime() }) },
+  leave: { data: z.object({}), answer: z.object({}) },
+} as const;
+export type SignalingMethod = keyof typeof signalingRequests;
+export type SignalingData<M extends SignalingMethod> = z.infer<(typeof signalingRequests)[M]['data']>;
+export type SignalingAnswer<M extends SignalingMethod> = z.infer<(typeof signalingRequests)[M]['answer']>;
+
+/** Events to a client. */
+export const signalingEvents = {
+  /** Anything that the agent tells: transcript, state, timelines, notices. */
+  agent: clientEventSchema,
+  /** The media of this call is gone at the POP (a worker died): resume with keepMedia: false, at once. */
+  'media-lost': z.object({ code: z.string(), reason: z.string() }),
+  'session-ended': sessionEndSchema,
+} as const;
+export type SignalingEventName = keyof typeof signalingEvents;
+export type SignalingEventData<E extends SignalingEventName> = z.infer<(typeof signalingEvents)[E]>;
+
+/** The frame around every request. */
+export const requestFrameSchema = z.object({
+  id: z.number().int().min(0).max(0xffff_ffff),
+  method: z.string().min(1).max(32),
+  data: z.unknown(),
+});
+
+const wireError = z.object({
+  code: z.string(),
+  message: z.string(),
+  retryable: z.boolean(),
+  path: z.string().optional(),
+});
+
+/** Whatever a server may send. */
+export const serverFrameSchema = z.union([
+  z.object({ id: z.number().int(), ok: z.literal(true), data: z.unknown() }),
+  z.object({ id: z.number().int().nullable(), ok: z.literal(false), error: wireError }),
+  z.object({
+    event: z.string(),
+    /** Of `agent` events: their number in the session, from 1. After a resume some may come a second time. */
+    seq: z.number().int().min(1).optional(),
+    data: z.unknown(),
+  }),
+]);
+
+/** Close codes of the WebSocket (RFC 6455, private range). */
+export const CLOSE_CODES = {
+  sessionEnded: 4000,
+  protocolError: 4001,
+  unauthorized: 4002,
+  joinTimeout: 4003,
+  flood: 4004,
+  superseded: 4005,
+  shuttingDown: 4006,
+} as const;
+
+/** `POST /v1/sessions` */
+export const createSessionRequestSchema = z.strictObject({
+  agent: z.string().min(1).max(64),
+  room: z
+    .string()
+    .min(1)
+    .max(128)
+    .regex(/^[\w.:-]+$/)
+    .optional(),
+  residency: z.string().min(1).max(64).optional(),
+  metadata: z.record(z.string().max(64), z.unknown()).optional(),
+});
+export type CreateSessionRequest = z.infer<typeof createSessionRequestSchema>;
+
+export const createSessionAnswerSchema = z.object({
+  sessionId: z.string(),
+  room: z.string(),
+  signalingUrl: z.url({ protocol: /^wss?$/ }),
+  token: z.string(),
+  iceServers: joinAnswer.shape.iceServers,
+  expiresAt: z.iso.datetime(),
+  placement: placementViewSchema,
+});
+export type CreateSessionAnswer = z.infer<typeof createSessionAnswerSchema>;

@@ -1,0 +1,70 @@
+/** The HTTP side of a POP as one Express application: headers, routes, the page, refusals. Owns no listener. */
+import express, { type Express, type Request } from 'express';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config/index.ts';
+import { AntipodeError } from '../errors.ts';
+import type { Registry } from '../registry/index.ts';
+import type { Logger, Registry as Metrics } from '../telemetry/index.ts';
+import type { ClientAddresses } from './client-address.ts';
+import { Gate } from './gate.ts';
+import type { OwnOrigin } from './own-origin.ts';
+import { AddressRateLimiter } from './rate-limit.ts';
+import { errorHandler, notFound } from './rest-errors.ts';
+import { healthRoutes, type Readiness } from './rest-health.ts';
+import { pageRoutes } from './rest-page.ts';
+import { sessionRoutes } from './rest-sessions.ts';
+import { securityHeaders } from './security-headers.ts';
+import type { SessionBook } from './session-book.ts';
+import type { SignalingMetrics } from './signaling-metrics.ts';
+import { SIGNALING_PATH } from './upgrade.ts';
+
+export interface RestOptions {
+  config: Pick<Config, 'http' | 'auth' | 'limits'>;
+  addresses: ClientAddresses;
+  ownOrigin: OwnOrigin;
+  book: SessionBook;
+  registry: Registry;
+  clock: Clock;
+  log: Logger;
+  metrics: Metrics;
+  signalingMetrics: SignalingMetrics;
+  pageDir: string | null;
+  readiness(): Promise<Readiness>;
+  isShuttingDown(): boolean;
+  /** Our own base URL, known once we listen. */
+  ownUrl(): string;
+}
+
+export function restApp(options: RestOptions): Express {
+  const { config, addresses, ownOrigin } = options;
+  const limiter = new AddressRateLimiter({
+    clock: options.clock,
+    perMinute: config.limits.sessionsPerMinutePerAddress,
+  });
+  const gate = new Gate({ auth: config.auth, addresses, ownOrigin, limiter });
+  const signalingUrlOf = (request: Request) =>
+    ownOrigin.signalingUrl(request.headers.host, addresses.of(request).secure, options.ownUrl());
+
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.use(securityHeaders((request) => new URL(signalingUrlOf(request)).origin));
+  app.use(healthRoutes({ ...options, gate }));
+  app.use(
+    sessionRoutes({
+      gate,
+      book: options.book,
+      registry: options.registry,
+      maxBodyBytes: config.http.maxBodyBytes,
+      metrics: options.signalingMetrics,
+      signalingUrlOf,
+    }),
+  );
+  app.all(SIGNALING_PATH, () => {
+    throw new AntipodeError('ERR_REQUEST_MALFORMED', 'Open a WebSocket here.');
+  });
+  app.use(pageRoutes(options.pageDir));
+  app.use(notFound);
+  app.use(errorHandler(options.log));
+  return app;
+}

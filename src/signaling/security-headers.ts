@@ -1,0 +1,39 @@
+/**
+ * What browsers are told about everything that this POP serves: our own scripts and nothing else, our own sockets, the
+ * microphone for our own page, no frames. No CORS headers: pages of other origins can't read our REST answers; their
+ * backends create sessions, and the WebSocket takes any origin because its token is the authority.
+ */
+import type { RequestHandler } from 'express';
+
+/** @param socketOrigin the `ws://` or `wss://` origin that the request's page would connect to */
+export function contentSecurityPolicy(socketOrigin: string): string {
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "font-src 'self'",
+    "media-src 'self' blob:",
+    "worker-src 'self' blob:",
+    `connect-src 'self' ${socketOrigin}`,
+    "manifest-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
+}
+
+export function securityHeaders(socketOriginOf: (request: Parameters<RequestHandler>[0]) => string): RequestHandler {
+  return (request, response, next) => {
+    response.set({
+      'Content-Security-Policy': contentSecurityPolicy(socketOriginOf(request)),
+      'Permissions-Policy': 'microphone=(self), camera=(), geolocation=(), display-capture=(), payment=(), usb=()',
+      'X-Content-Type-Options': 'nosniff',
+      'X-Frame-Options': 'DENY',
+      'Referrer-Policy': 'no-referrer',
+      'Cross-Origin-Opener-Policy': 'same-origin',
+      'Cross-Origin-Resource-Policy': 'same-origin',
+    });
+    next();
+  };
+}

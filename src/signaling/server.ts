@@ -1,0 +1,204 @@
+/**
+ * The door of a POP: one HTTP port with REST, the page and the signaling WebSocket. Wires the parts of this folder
+ * together and stops them in order; what each does is in its own file.
+ */
+import { createServer, type Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { SessionEnd } from '../agent/client-events.ts';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config/index.ts';
+import { AntipodeError } from '../errors.ts';
+import { CallerPlaces } from '../placement/index.ts';
+import type { Registry } from '../registry/index.ts';
+import type { Logger, Registry as Metrics } from '../telemetry/index.ts';
+import type { MediaEdge } from './call-port.ts';
+import { ClientAddresses } from './client-address.ts';
+import { type Listening, listen } from './listen.ts';
+import { OwnOrigin } from './own-origin.ts';
+import { restApp } from './rest.ts';
+import type { Readiness } from './rest-health.ts';
+import { SessionBook } from './session-book.ts';
+import { type SignalingMetrics, signalingMetrics } from './signaling-metrics.ts';
+import { SocketHub } from './socket-hub.ts';
+import { SessionTokens } from './tokens.ts';
+import { httpRefusal, upgradeHandler } from './upgrade.ts';
+
+export interface SignalingServerOptions {
+  config: Config;
+  /** This POP. */
+  nodeId: string;
+  region: string;
+  edge: MediaEdge;
+  registry: Registry;
+  clock: Clock;
+  log: Logger;
+  metrics: Metrics;
+  /** HMAC secret of tokens, at least 32 bytes: see loadTokenSecret. */
+  tokenSecret: Uint8Array;
+  /** Folder of the built page, or null when there is none. */
+  pageDir: string | null;
+  readiness(): Promise<Readiness>;
+}
+
+/** A client must have sent its headers by then, and its whole request by REQUEST_TIMEOUT_MS. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 20_000;
+/** How long clients may take to answer our close, ms. */
+const CLOSE_GRACE_MS = 1_000;
+
+interface Parts {
+  places: CallerPlaces;
+  book: SessionBook;
+  hub: SocketHub;
+  log: Logger;
+}
+
+export class SignalingServer implements AsyncDisposable {
+  /** Base URL by which callers reach this POP. */
+  readonly url: string;
+  readonly #parts: Parts;
+  readonly #listening: Listening;
+  readonly #shutdown: { begun: boolean };
+  #closing: Promise<void> | null = null;
+
+  private constructor(url: string, parts: Parts, listening: Listening, shutdown: { begun: boolean }) {
+    this.url = url;
+    this.#parts = parts;
+    this.#listening = listening;
+    this.#shutdown = shutdown;
+  }
+
+  /** @throws ERR_PORT_IN_USE | ERR_CONFIG_INVALID */
+  static async start(options: SignalingServerOptions): Promise<SignalingServer> {
+    const { config, clock, log } = options;
+    const metrics = signalingMetrics(options.metrics);
+    const addresses = new ClientAddresses(config.http.trustedProxies);
+    const ownOrigin = new OwnOrigin(config.http);
+    const places = new CallerPlaces({ clock });
+    const tokens = new SessionTokens({ secret: options.tokenSecret, clock });
+    const book = new SessionBook({ ...options, places, tokens, metrics });
+    const { limits } = config;
+    const hub = new SocketHub({
+      door: book,
+      limits,
+      maxSocketsPerAddress: limits.maxSocketsPerAddress,
+      clock,
+      log,
+      metrics,
+    });
+    const shutdown = { begun: false };
+    const isShuttingDown = () => shutdown.begun;
+    let url = config.http.publicUrl ?? 'http://localhost';
+    const app = restApp({
+      ...options,
+      addresses,
+      ownOrigin,
+      book,
+      signalingMetrics: metrics,
+      isShuttingDown,
+      ownUrl: () => url,
+    });
+    const upgrade = upgradeHandler({
+      hub,
+      addresses,
+      metrics,
+      maxMessageBytes: limits.maxMessageBytes,
+      isShuttingDown,
+    });
+    try {
+      const listening = await listen({
+        host: config.http.host,
+        port: config.http.port,
+        createServer: () => httpServer(app, upgrade, metrics),
+      });
+      url = config.http.publicUrl ?? `http://${nameFor(config.http.host)}:${listening.port}`;
+      log.info({ url, port: listening.port }, 'signaling is listening');
+      return new SignalingServer(url, { places, book, hub, log }, listening, shutdown);
+    } catch (error) {
+      await Promise.all([hub.close(0), places.close()]);
+      throw error;
+    }
+  }
+
+  /** Port that it listens on. */
+  get port(): number {
+    return this.#listening.port;
+  }
+
+  /** Sessions that have not ended. */
+  get sessionCount(): number {
+    return this.#parts.book.size;
+  }
+
+  /** Signaling sockets that are open. */
+  get socketCount(): number {
+    return this.#parts.hub.size;
+  }
+
+  /** From now on new sessions and sockets are refused with ERR_SHUTTING_DOWN; running calls go on. */
+  beginShutdown(): void {
+    this.#shutdown.begun = true;
+    this.#parts.book.beginShutdown();
+  }
+
+  /** Ends every session with `end`, tells every client and closes everything. Idempotent. */
+  close(end: SessionEnd): Promise<void> {
+    this.beginShutdown();
+    this.#closing ??= this.#close(end);
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close({ code: 'node-shutdown', reason: 'The server is shutting down.' });
+  }
+
+  async #close(end: SessionEnd): Promise<void> {
+    const { book, hub, places, log } = this.#parts;
+    const stopped = Promise.all(this.#listening.servers.map(stopServer));
+    await Promise.all([book.close(end), hub.close(CLOSE_GRACE_MS)]);
+    for (const server of this.#listening.servers) server.closeAllConnections();
+    await Promise.all([stopped, places.close()]);
+    log.info({ code: end.code }, 'signaling is closed');
+  }
+}
+
+function httpServer(
+  app: ReturnType<typeof restApp>,
+  upgrade: ReturnType<typeof upgradeHandler>,
+  metrics: SignalingMetrics,
+): Server {
+  const server = createServer(
+    { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: 16_384 },
+    app,
+  );
+  server.on('upgrade', upgrade);
+  server.on('clientError', (error: NodeJS.ErrnoException, stream: Duplex) => {
+    if (error.code === 'ECONNRESET' || !stream.writable) {
+      stream.destroy();
+      return;
+    }
+    const refusal = new AntipodeError('ERR_REQUEST_MALFORMED', 'This is not an HTTP request that can be read.');
+    metrics.requestRefused(refusal.code);
+    stream.end(httpRefusal(refusal, httpStatusOf(error)), () => stream.destroy());
+  });
+  return server;
+}
+
+function httpStatusOf(error: NodeJS.ErrnoException): number {
+  if (error.code === 'HPE_HEADER_OVERFLOW') return 431;
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return 408;
+  return 400;
+}
+
+function stopServer(server: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.close((error) => (error ? reject(error) : resolve()));
+    server.closeIdleConnections();
+  });
+}
+
+/** The host part of our URL: a name or address that a caller on this machine can use. */
+function nameFor(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost';
+  return host.includes(':') ? `[${host}]` : host;
+}

@@ -1,0 +1,297 @@
+/**
+ * The sessions that came in by this POP: creates them (placement, limits, record, token), opens them to tokens, ends
+ * them, and keeps their records in the registry in step. What one session does is caller-session.ts.
+ */
+import { randomBytes } from 'node:crypto';
+import type { SessionEnd } from '../agent/client-events.ts';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config/index.ts';
+import { AntipodeError } from '../errors.ts';
+import { type CallerPlaces, decide } from '../placement/index.ts';
+import type { Registry, SessionRecord } from '../registry/index.ts';
+import type { Logger } from '../telemetry/index.ts';
+import type { MediaEdge } from './call-port.ts';
+import { CallerSession, sessionEnded } from './caller-session.ts';
+import type { ClientAddress } from './client-address.ts';
+import { EndedSessions } from './ended-sessions.ts';
+import {
+  type CreateSessionAnswer,
+  type CreateSessionRequest,
+  type PlacementView,
+  SIGNALING_VERSION,
+  type SignalingData,
+} from './protocol.ts';
+import type { StoredPlacement } from './rest-protocol.ts';
+import { SessionCounts } from './session-counts.ts';
+import type { SignalingMetrics } from './signaling-metrics.ts';
+import type { SessionDoor } from './socket.ts';
+import { ALL_GRANTS, type SessionTokens } from './tokens.ts';
+
+export interface SessionBookOptions {
+  config: Pick<Config, 'limits' | 'auth'>;
+  nodeId: string;
+  region: string;
+  edge: MediaEdge;
+  registry: Registry;
+  places: CallerPlaces;
+  tokens: SessionTokens;
+  clock: Clock;
+  log: Logger;
+  metrics: SignalingMetrics;
+}
+
+export interface SessionOrigin {
+  from: ClientAddress;
+  /** The request carried an API key. */
+  authenticated: boolean;
+  signalingUrl: string;
+}
+
+/** A session that has not ended, and the writes to its record, which go one after the other. */
+interface Entry {
+  readonly session: CallerSession;
+  /** Settles when what was written last is in the registry. */
+  written: Promise<void>;
+}
+
+export class SessionBook implements SessionDoor {
+  readonly #options: SessionBookOptions;
+  readonly #entries = new Map<string, Entry>();
+  readonly #counts: SessionCounts;
+  readonly #ended: EndedSessions;
+  /** Sessions that ended and whose record is not written, or whose media is not closed yet. */
+  readonly #settling = new Map<string, { written: Promise<void>; settled: Promise<void> }>();
+  #shuttingDown = false;
+
+  constructor(options: SessionBookOptions) {
+    this.#options = options;
+    const { clock, registry, log } = options;
+    this.#counts = new SessionCounts(options.config.limits.maxSessions);
+    this.#ended = new EndedSessions({
+      clock,
+      forget: (sessionId) => {
+        registry
+          .deleteSession(sessionId)
+          .catch((error) => log.warn({ sessionId, err: error }, 'the record of an ended session was not removed'));
+      },
+    });
+  }
+
+  /** Sessions that have not ended. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /**
+   * @throws ERR_SHUTTING_DOWN | ERR_SESSION_LIMIT | ERR_RATE_LIMITED (too many that nobody joined) | what `decide`
+   * throws | what the registry throws
+   */
+  async create(request: CreateSessionRequest, origin: SessionOrigin): Promise<CreateSessionAnswer> {
+    this.#refuseWhenShuttingDown();
+    const { registry, places, tokens, config, nodeId, region } = this.#options;
+    const sessionId = `s-${randomBytes(16).toString('base64url')}`;
+    const room = request.room ?? sessionId;
+    const residency = request.residency ?? null;
+    const [nodes, caller, { token, expiresAt }] = await Promise.all([
+      registry.nodes(),
+      places.place(origin.from.address),
+      tokens.issueJoin({ sessionId, room, grants: ALL_GRANTS, residency }, config.auth.joinTokenTtlSeconds),
+    ]);
+
+    // Nothing awaits from here until the session is counted, so no two callers get the last slot.
+    this.#refuseWhenShuttingDown();
+    const pop = { nodeId, region };
+    const decision = decide({ nodes, promised: this.#counts.byCore }, { agent: request.agent, residency, pop });
+    const unjoinedBy = origin.authenticated ? null : origin.from.key;
+    const joined = this.#counts.take(decision.core.nodeId, unjoinedBy);
+    const placement: PlacementView = {
+      pop,
+      core: { nodeId: decision.core.nodeId, region: decision.core.region },
+      caller,
+      reason: decision.reason,
+    };
+    const record: SessionRecord = {
+      sessionId,
+      room,
+      agent: request.agent,
+      residency,
+      metadata: request.metadata ?? {},
+      pop: nodeId,
+      core: decision.core.nodeId,
+      epoch: 1,
+      zone: decision.core.region,
+      state: 'created',
+      end: null,
+      createdAt: this.#options.clock.date().toISOString(),
+      expiresAt: expiresAt.toISOString(),
+      placement: { view: placement, candidates: [...decision.candidates] } satisfies StoredPlacement,
+    };
+    const agent = nodes
+      .find((node) => node.nodeId === decision.core.nodeId)!
+      .agents.find((candidate) => candidate.name === request.agent)!;
+    const session = new CallerSession({
+      ...this.#options,
+      limits: config.limits,
+      call: {
+        sessionId,
+        epoch: record.epoch,
+        room,
+        agent: request.agent,
+        residency,
+        metadata: record.metadata,
+        core: { nodeId: decision.core.nodeId, host: decision.core.host, port: decision.core.port },
+      },
+      agent,
+      placement,
+      iceServers: [],
+      expiresAt,
+      onJoined: () => {
+        joined();
+        this.#write(sessionId, { state: 'active' });
+      },
+      onEnded: (end, closed) => {
+        joined();
+        this.#finish(session, end, closed);
+      },
+    });
+    const recorded = registry.createSession(record);
+    this.#entries.set(sessionId, { session, written: recorded.catch(() => undefined) });
+    this.#options.metrics.sessionCreated(request.agent);
+    try {
+      await recorded;
+    } catch (error) {
+      session.end({ code: 'deleted', reason: 'The session could not be recorded.' });
+      throw error;
+    }
+    this.#options.log.info(
+      { sessionId, agent: request.agent, core: record.core, address: origin.from.address },
+      'session created',
+    );
+    const { signalingUrl } = origin;
+    return { sessionId, room, signalingUrl, token, iceServers: [], expiresAt: record.expiresAt, placement };
+  }
+
+  async admitJoin(data: SignalingData<'join'>) {
+    demandVersion(data.version);
+    const claims = await this.#options.tokens.verifyJoin(data.token);
+    const session = this.#find(claims.sub);
+    demandSame(session, claims);
+    if (!(await this.#options.registry.claimOnce(`join:${claims.jti}`, claims.exp * 1_000))) {
+      throw new AntipodeError('ERR_TOKEN_REPLAYED', 'This join token was used already.');
+    }
+    return { session, grants: claims.grants };
+  }
+
+  async admitResume(data: SignalingData<'resume'>) {
+    demandVersion(data.version);
+    const claims = await this.#options.tokens.verifyResume(data.resumeToken);
+    const session = this.#find(claims.sub);
+    demandSame(session, claims);
+    return { session, generation: claims.generation };
+  }
+
+  /**
+   * Whether a bearer token is this very session's: its join token until that expires, or a good resume token.
+   * @throws ERR_TOKEN_INVALID | ERR_TOKEN_EXPIRED for what is no token of ours
+   */
+  async holds(sessionId: string, token: string): Promise<boolean> {
+    const { tokens } = this.#options;
+    try {
+      return (await tokens.verifyJoin(token)).sub === sessionId;
+    } catch (error) {
+      const claims = await tokens.verifyResume(token).catch(() => {
+        throw error;
+      });
+      if (claims.sub !== sessionId) return false;
+      return (
+        this.#ended.has(sessionId) || this.#entries.get(sessionId)?.session.acceptsResume(claims.generation) === true
+      );
+    }
+  }
+
+  /** @throws ERR_SESSION_UNKNOWN */
+  async record(sessionId: string): Promise<SessionRecord> {
+    await this.#entries.get(sessionId)?.written;
+    await this.#settling.get(sessionId)?.written;
+    const record = await this.#options.registry.session(sessionId);
+    if (!record) throw unknownSession();
+    return record;
+  }
+
+  /** Ends a session and answers with its record; one that has ended stays as it is. @throws ERR_SESSION_UNKNOWN */
+  async end(sessionId: string, end: SessionEnd): Promise<SessionRecord> {
+    this.#entries.get(sessionId)?.session.end(end);
+    const record = await this.record(sessionId);
+    if (record.state !== 'ended') {
+      throw new AntipodeError('ERR_SESSION_UNKNOWN', `This session came in by another POP, ${record.pop}.`);
+    }
+    return record;
+  }
+
+  beginShutdown(): void {
+    this.#shuttingDown = true;
+  }
+
+  /** Ends every session; resolves when their media is closed and their records are written. */
+  async close(end: SessionEnd): Promise<void> {
+    this.#shuttingDown = true;
+    for (const { session } of [...this.#entries.values()]) session.end(end, { shuttingDown: true });
+    await Promise.all([...this.#settling.values()].map(({ settled }) => settled));
+    this.#ended.close();
+  }
+
+  #find(sessionId: string): CallerSession {
+    const entry = this.#entries.get(sessionId);
+    if (entry) return entry.session;
+    const end = this.#ended.endOf(sessionId);
+    throw end ? sessionEnded(end) : unknownSession();
+  }
+
+  #finish(session: CallerSession, end: SessionEnd, closed: Promise<void>): void {
+    const { sessionId } = session;
+    const entry = this.#entries.get(sessionId);
+    if (!entry) return;
+    this.#write(sessionId, { state: 'ended', end });
+    this.#entries.delete(sessionId);
+    this.#counts.give(session.coreId);
+    this.#ended.add(sessionId, end);
+    this.#options.metrics.sessionEnded(end.code);
+    const settled = Promise.all([entry.written, closed]).then(() => {
+      this.#settling.delete(sessionId);
+    });
+    this.#settling.set(sessionId, { written: entry.written, settled });
+  }
+
+  #write(sessionId: string, change: Parameters<Registry['updateSession']>[2]): void {
+    const entry = this.#entries.get(sessionId);
+    if (!entry) return;
+    entry.written = entry.written
+      .then(() => this.#options.registry.updateSession(sessionId, entry.session.epoch, change))
+      .then(
+        () => undefined,
+        (error) => this.#options.log.warn({ sessionId, err: error }, "a session's record was not updated"),
+      );
+  }
+
+  #refuseWhenShuttingDown(): void {
+    if (this.#shuttingDown) throw new AntipodeError('ERR_SHUTTING_DOWN', 'This POP is shutting down.');
+  }
+}
+
+function unknownSession(): AntipodeError {
+  return new AntipodeError('ERR_SESSION_UNKNOWN', 'No session has this id here.');
+}
+
+function demandVersion(version: number): void {
+  if (version === SIGNALING_VERSION) return;
+  throw new AntipodeError(
+    'ERR_PROTOCOL_VERSION',
+    `This POP speaks version ${SIGNALING_VERSION} of the signaling protocol, not ${version}.`,
+    { path: 'data.version' },
+  );
+}
+
+function demandSame(session: CallerSession, claims: { room: string; residency: string | null }): void {
+  if (session.room === claims.room && session.residency === claims.residency) return;
+  throw new AntipodeError('ERR_TOKEN_INVALID', 'The token tells of another room or pin than its session has.');
+}

@@ -1,0 +1,115 @@
+/**
+ * Everything that the page shows of a call, as one immutable object, and how the agent's events change it. Pure; the
+ * call (call.ts) owns the one that is current.
+ */
+import type { AgentState, ClientEvent } from '../../../src/agent/client-events.ts';
+import type { JoinAnswer, PlacementView } from '../../../src/signaling/protocol.ts';
+import type { CallState } from './call-state.ts';
+import type { Failure } from './failure.ts';
+import type { NetworkSample } from './network-sample.ts';
+import { type TurnRecord, withTurn } from './turns.ts';
+
+export interface TranscriptLine {
+  id: string;
+  turn: number;
+  role: 'caller' | 'agent';
+  text: string;
+  final: boolean;
+  interrupted: boolean;
+}
+
+export interface Notice {
+  level: 'info' | 'warning' | 'error';
+  code: string;
+  text: string;
+}
+
+export interface CallView {
+  state: CallState;
+  sessionId: string | null;
+  agent: JoinAnswer['agent'] | null;
+  placement: PlacementView | null;
+  agentState: AgentState | null;
+  callerSpeaking: boolean;
+  transcript: readonly TranscriptLine[];
+  turns: readonly TurnRecord[];
+  /** What the agent said of itself before the call and during it. */
+  notices: readonly Notice[];
+  muted: boolean;
+  microphoneStream: MediaStream | null;
+  /** The microphone went away during the call; the call goes on without it. */
+  microphoneProblem: Failure | null;
+  agentStream: MediaStream | null;
+  network: NetworkSample | null;
+  /** Clock milliseconds of the first connection of this call. */
+  connectedAtMs: number | null;
+  endedAtMs: number | null;
+}
+
+/** Beyond these, the oldest are dropped: a page that stays open for a day stays quick. */
+export const VIEW_LIMITS = { transcriptLines: 500, turns: 100, notices: 20 } as const;
+
+export const IDLE_VIEW: CallView = {
+  state: { name: 'idle' },
+  sessionId: null,
+  agent: null,
+  placement: null,
+  agentState: null,
+  callerSpeaking: false,
+  transcript: [],
+  turns: [],
+  notices: [],
+  muted: false,
+  microphoneStream: null,
+  microphoneProblem: null,
+  agentStream: null,
+  network: null,
+  connectedAtMs: null,
+  endedAtMs: null,
+};
+
+/** The view after the server has taken the caller in, for the first time or again. */
+export function withAnswer(view: CallView, answer: JoinAnswer): CallView {
+  const notices = answer.agent.notices.reduce(withNotice, view.notices);
+  return { ...view, sessionId: answer.sessionId, agent: answer.agent, placement: answer.placement, notices };
+}
+
+/** The view after an event of the agent. */
+export function withAgentEvent(view: CallView, event: ClientEvent): CallView {
+  switch (event.type) {
+    case 'agent-state':
+      return { ...view, agentState: event.state };
+    case 'caller-speaking':
+      return { ...view, callerSpeaking: event.speaking };
+    case 'transcript':
+      return { ...view, transcript: withLine(view.transcript, { ...event, interrupted: event.interrupted ?? false }) };
+    case 'turn': {
+      const record = { timeline: event.timeline, callerRttMs: view.network?.rttMs ?? null };
+      return { ...view, turns: withTurn(view.turns, record).slice(-VIEW_LIMITS.turns) };
+    }
+    case 'notice':
+      return { ...view, notices: withNotice(view.notices, event) };
+    case 'custom':
+      // For clients that know the agent; this page shows what is common to all.
+      return view;
+  }
+}
+
+function withLine(lines: readonly TranscriptLine[], from: TranscriptLine): TranscriptLine[] {
+  const line: TranscriptLine = {
+    id: from.id,
+    turn: from.turn,
+    role: from.role,
+    text: from.text,
+    final: from.final,
+    interrupted: from.interrupted,
+  };
+  const known = lines.findIndex((other) => other.id === line.id);
+  if (known !== -1) return lines.with(known, line);
+  return [...lines, line].slice(-VIEW_LIMITS.transcriptLines);
+}
+
+function withNotice(notices: readonly Notice[], from: Notice): readonly Notice[] {
+  if (notices.some((other) => other.code === from.code && other.text === from.text)) return notices;
+  return [...notices, { level: from.level, code: from.code, text: from.text }].slice(-VIEW_LIMITS.notices);
+}

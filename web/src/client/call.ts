@@ -1,0 +1,327 @@
+/**
+ * A call from the page's side: joins, keeps signaling and media going, ends. Owns the current CallView and tells its
+ * listeners; what a state means is in call-state.ts, sockets are session-link.ts's, WebRTC is media.ts's.
+ */
+import type { SessionEnd } from '../../../src/agent/client-events.ts';
+import { type Clock, delay, type Timer } from '../../../src/clock.ts';
+import type { JoinAnswer } from '../../../src/signaling/protocol.ts';
+import { type CallStateEvent, isLive, transition } from './call-state.ts';
+import { type CallView, IDLE_VIEW, withAgentEvent, withAnswer } from './call-view.ts';
+import { asFailure, CallFailure, type Failure, failureOf } from './failure.ts';
+import type { MediaHandlers, MediaOptions, MediaPath } from './media.ts';
+import type { MicrophonePermission, VoiceSource } from './microphone.ts';
+import { createSession, type RestOptions } from './rest.ts';
+import { backoffMs, SessionLink } from './session-link.ts';
+import type { SignalingEvent } from './signaling-socket.ts';
+
+/** What a call takes from outside, so that tests can run it without a browser. */
+export interface CallEnvironment {
+  clock: Clock;
+  random: () => number;
+  rest: RestOptions;
+  openMicrophone(): Promise<VoiceSource>;
+  microphonePermission(): Promise<MicrophonePermission>;
+  createMedia(options: MediaOptions, handlers: MediaHandlers): MediaPath;
+}
+
+const NETWORK_SAMPLE_INTERVAL_MS = 2_000;
+/** ICE has checked its pair by then. */
+const FIRST_NETWORK_SAMPLE_MS = 400;
+
+/** What one call holds, and all that has to be let go when it is over. */
+interface Attempt {
+  readonly lifetime: AbortController;
+  /** The microphone in use; replaced when the device is. */
+  microphone: Promise<VoiceSource>;
+  link: SessionLink | null;
+  media: MediaPath | null;
+  sampling: Timer | null;
+  /** Media set up again since it last flowed. */
+  renewals: number;
+}
+
+export class Call {
+  readonly #environment: CallEnvironment;
+  readonly #listeners = new Set<() => void>();
+  #view: CallView = IDLE_VIEW;
+  #attempt: Attempt | null = null;
+
+  constructor(environment: CallEnvironment) {
+    this.#environment = environment;
+  }
+
+  /** The same object until something changes. */
+  get view(): CallView {
+    return this.#view;
+  }
+
+  /** Call `listener` after each change; the answer stops that. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Call an agent. Everything that goes wrong is told by the state. */
+  async join(agent: string): Promise<void> {
+    if (isLive(this.#view.state)) return;
+    const attempt: Attempt = {
+      lifetime: new AbortController(),
+      microphone: this.#environment.openMicrophone(),
+      link: null,
+      media: null,
+      sampling: null,
+      renewals: 0,
+    };
+    this.#attempt = attempt;
+    this.#set({ ...IDLE_VIEW, state: transition(this.#view.state, { type: 'join-requested', agent }) });
+    this.#adoptMicrophone(attempt, attempt.microphone);
+    try {
+      await this.#connect(attempt, agent);
+    } catch (error) {
+      this.#fail(attempt, asFailure(error));
+    }
+  }
+
+  /** End the call, or give up joining. Idempotent. */
+  hangUp(): void {
+    const attempt = this.#attempt;
+    if (!attempt) return;
+    attempt.link?.leave();
+    if (this.#view.state.name === 'joining') this.#transition({ type: 'cancelled' });
+    else this.#end(attempt, { code: 'caller-left', reason: '' });
+    this.#release(attempt);
+  }
+
+  /** From how the last call ended back to the choice of an agent. */
+  dismiss(): void {
+    if (!isLive(this.#view.state)) this.#set(IDLE_VIEW);
+  }
+
+  setMuted(muted: boolean): void {
+    const attempt = this.#attempt;
+    if (!attempt) return;
+    this.#set({ ...this.#view, muted });
+    attempt.microphone.then((microphone) => microphone.setMuted(this.#view.muted), ignore);
+  }
+
+  /** Words for the agent without a voice. @throws CallFailure */
+  async sendText(text: string): Promise<void> {
+    const link = this.#attempt?.link;
+    if (!link) throw CallFailure.of('CONNECTION_LOST', 'There is no call.');
+    await link.request('message', { type: 'text', text });
+  }
+
+  /** Open a microphone again after the one in use went away. */
+  async reopenMicrophone(): Promise<void> {
+    const attempt = this.#attempt;
+    if (!attempt || this.#view.microphoneProblem === null) return;
+    const opening = this.#environment.openMicrophone();
+    try {
+      const microphone = await opening;
+      if (attempt.lifetime.signal.aborted) {
+        microphone.close();
+        return;
+      }
+      attempt.microphone = opening;
+      this.#adoptMicrophone(attempt, opening);
+      await attempt.media?.replaceTrack(microphone.track);
+      this.#set({ ...this.#view, microphoneProblem: null });
+    } catch (error) {
+      const failure = asFailure(error);
+      const gone = failure.code === 'MIC_NONE' ? failureOf('MIC_LOST', failure.message) : failure;
+      if (!attempt.lifetime.signal.aborted) this.#set({ ...this.#view, microphoneProblem: gone });
+    }
+  }
+
+  /** The browser says that the network is back. */
+  networkReturned(): void {
+    this.#attempt?.link?.retryNow();
+  }
+
+  async #connect(attempt: Attempt, agent: string): Promise<void> {
+    const { signal } = attempt.lifetime;
+    const { rest, clock, random, microphonePermission } = this.#environment;
+    const creating = createSession(rest, { agent }, signal);
+    creating.catch(ignore);
+    // A session waits for its caller's voice only so long: while people look for the button to allow it, don't join.
+    if ((await microphonePermission()) !== 'granted') await Promise.all([attempt.microphone, creating]);
+    this.#transition({ type: 'join-advanced', step: 'session' });
+    let session = await creating;
+    if (Date.parse(session.expiresAt) <= clock.date().getTime()) session = await createSession(rest, { agent }, signal);
+    signal.throwIfAborted();
+
+    const link = new SessionLink(
+      { url: session.signalingUrl, clock, random },
+      {
+        event: (event) => this.#onEvent(attempt, event),
+        lost: (deadlineMs) => this.#onLinkLost(attempt, deadlineMs),
+        attempting: (number) => this.#transition({ type: 'attempt-begun', attempt: number }),
+        resumed: (answer) => this.#onResumed(attempt, answer),
+        failed: (failure) => this.#fail(attempt, failure),
+      },
+    );
+    attempt.link = link;
+    const answer = await link.join(session.token);
+    this.#set(withAnswer(this.#view, answer));
+    this.#transition({ type: 'join-advanced', step: 'media' });
+    this.#setUpMedia(attempt, answer);
+  }
+
+  #setUpMedia(attempt: Attempt, answer: JoinAnswer): void {
+    attempt.media?.close();
+    const { link } = attempt;
+    if (!link) return;
+    const media = this.#environment.createMedia(
+      { clock: this.#environment.clock, request: (method, data) => link.request(method, data) },
+      {
+        heard: (stream) => this.#set({ ...this.#view, agentStream: stream }),
+        flowing: () => this.#onFlowing(attempt),
+        disrupted: () => this.#loseMediaLink(link),
+        lost: (failure) => {
+          if (attempt.media === media) this.#onMediaLost(attempt, failure);
+        },
+      },
+    );
+    attempt.media = media;
+    void media.setUp(
+      answer,
+      attempt.microphone.then((microphone) => microphone.track),
+    );
+  }
+
+  #onFlowing(attempt: Attempt): void {
+    attempt.renewals = 0;
+    this.#transition({ type: 'connected' });
+    this.#transition({ type: 'link-restored', link: 'media' });
+    if (this.#view.connectedAtMs === null) this.#set({ ...this.#view, connectedAtMs: this.#environment.clock.now() });
+    if (attempt.sampling === null) this.#sampleNetwork(attempt, FIRST_NETWORK_SAMPLE_MS);
+  }
+
+  #onMediaLost(attempt: Attempt, failure: Failure): void {
+    const { link } = attempt;
+    const { state } = this.#view;
+    attempt.media?.close();
+    attempt.media = null;
+    const renewable = failure.retryable || failure.code === 'ERR_MEDIA_STATE';
+    const { clock, random } = this.#environment;
+    const late = state.name === 'reconnecting' && clock.now() >= state.deadlineMs;
+    if (!link || state.name === 'joining' || !renewable || late) {
+      this.#fail(attempt, failure);
+      return;
+    }
+    this.#loseMediaLink(link);
+    const waitMs = attempt.renewals === 0 ? 0 : backoffMs(attempt.renewals, random);
+    attempt.renewals += 1;
+    if (waitMs === 0) link.renewMedia();
+    else delay(clock, waitMs, attempt.lifetime.signal).then(() => link.renewMedia(), ignore);
+  }
+
+  #onLinkLost(attempt: Attempt, deadlineMs: number): void {
+    if (this.#view.state.name === 'joining') {
+      this.#fail(attempt, failureOf('CONNECTION_LOST', 'The connection closed during the join.'));
+      return;
+    }
+    this.#transition({ type: 'link-lost', link: 'signaling', atMs: this.#environment.clock.now(), deadlineMs });
+    // Media that was still being set up has lost its answers with the socket: begin it anew.
+    if (attempt.media && !attempt.media.established) {
+      attempt.media.close();
+      attempt.media = null;
+      attempt.link?.renewMedia();
+    }
+  }
+
+  #onResumed(attempt: Attempt, answer: JoinAnswer): void {
+    this.#set(withAnswer(this.#view, answer));
+    if (answer.mediaKept) {
+      attempt.media?.heal();
+    } else {
+      if (attempt.link) this.#loseMediaLink(attempt.link);
+      this.#setUpMedia(attempt, answer);
+    }
+    this.#transition({ type: 'link-restored', link: 'signaling' });
+  }
+
+  #onEvent(attempt: Attempt, event: SignalingEvent): void {
+    switch (event.name) {
+      case 'agent':
+        this.#set(withAgentEvent(this.#view, event.data));
+        break;
+      case 'media-lost':
+        this.#onMediaLost(attempt, { ...failureOf('ERR_MEDIA_WORKER_DIED', event.data.reason), retryable: true });
+        break;
+      case 'session-ended':
+        this.#end(attempt, event.data);
+        break;
+    }
+  }
+
+  #loseMediaLink(link: SessionLink): void {
+    const atMs = this.#environment.clock.now();
+    this.#transition({ type: 'link-lost', link: 'media', atMs, deadlineMs: atMs + link.resumeWindowMs });
+  }
+
+  #adoptMicrophone(attempt: Attempt, opening: Promise<VoiceSource>): void {
+    opening.then((microphone) => {
+      if (attempt.lifetime.signal.aborted) {
+        microphone.close();
+        return;
+      }
+      microphone.setMuted(this.#view.muted);
+      microphone.onLost(() => {
+        this.#set({ ...this.#view, microphoneProblem: failureOf('MIC_LOST', 'The microphone stopped.') });
+        // Another device may be there: the browser picks it without asking again.
+        void this.reopenMicrophone();
+      });
+      this.#set({ ...this.#view, microphoneStream: microphone.stream });
+    }, ignore);
+  }
+
+  #sampleNetwork(attempt: Attempt, afterMs: number): void {
+    attempt.sampling = this.#environment.clock.setTimeout(() => {
+      this.#sampleNetwork(attempt, NETWORK_SAMPLE_INTERVAL_MS);
+      attempt.media?.sample().then((network) => {
+        if (!attempt.lifetime.signal.aborted) this.#set({ ...this.#view, network });
+      }, ignore);
+    }, afterMs);
+  }
+
+  #end(attempt: Attempt, end: SessionEnd): void {
+    this.#transition({ type: 'session-ended', end });
+    this.#release(attempt);
+  }
+
+  #fail(attempt: Attempt, failure: Failure): void {
+    if (attempt.lifetime.signal.aborted) return;
+    attempt.link?.leave();
+    this.#transition({ type: 'failed', failure });
+    this.#release(attempt);
+  }
+
+  #release(attempt: Attempt): void {
+    if (attempt.lifetime.signal.aborted) return;
+    attempt.lifetime.abort(CallFailure.of('CONNECTION_LOST', 'The call is over.'));
+    attempt.sampling?.cancel();
+    attempt.media?.close();
+    attempt.link?.close();
+    attempt.microphone.then((microphone) => microphone.close(), ignore);
+    if (this.#attempt !== attempt) return;
+    this.#attempt = null;
+    const endedAtMs = this.#environment.clock.now();
+    const silent = { microphoneStream: null, agentStream: null, microphoneProblem: null, muted: false };
+    this.#set({ ...this.#view, ...silent, agentState: null, callerSpeaking: false, endedAtMs });
+  }
+
+  #transition(event: CallStateEvent): void {
+    const state = transition(this.#view.state, event);
+    if (state !== this.#view.state) this.#set({ ...this.#view, state });
+  }
+
+  #set(view: CallView): void {
+    if (view === this.#view) return;
+    this.#view = view;
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+/** For promises whose failure is handled where they are awaited. */
+function ignore(): void {}
