@@ -12,6 +12,22 @@ import { formatDuration, Steps } from './setup/steps.mjs';
 
 const USAGE = 'Usage: node scripts/run.mjs start [-- options of antipode dev] | test [-- filter of test files]';
 
+/**
+ * Ends by exit() on a signal, which lets the running programs of the set-up end with us.
+ *
+ * @returns {() => void} to be called before another program takes over the signals
+ */
+function endOnSignals() {
+  /** @type {NodeJS.Signals[]} */
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  /** @param {NodeJS.Signals} signal */
+  const end = (signal) => process.exit(exitCodeOf(signal));
+  for (const signal of signals) process.on(signal, end);
+  return () => {
+    for (const signal of signals) process.removeListener(signal, end);
+  };
+}
+
 /** @returns {Promise<number>} exit code */
 async function main() {
   const startedMs = performance.now();
@@ -20,6 +36,7 @@ async function main() {
   const args = rest[0] === '--' ? rest.slice(1) : rest;
   if (command !== 'start' && command !== 'test') throw new SetupError('ERR_SETUP_USAGE', USAGE);
 
+  const releaseSignals = endOnSignals();
   if (!isRecentEnough(process.versions.node)) {
     const node =
       cachedNode() ??
@@ -28,13 +45,9 @@ async function main() {
         step.detail('downloaded from the npm registry into the cache');
         return ensureNode({ onWait: (pid) => step.progress(`waiting for process ${pid}`) });
       }));
+    releaseSignals();
     return runInForeground(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)]);
   }
-
-  // Ending by exit() lets the running programs of the set-up end with us.
-  /** @type {NodeJS.Signals[]} */
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-  for (const signal of signals) process.on(signal, () => process.exit(exitCodeOf(signal)));
 
   const { setUp } = await import('./setup/set-up.mjs');
   const ready = await setUp(command, steps);
@@ -44,6 +57,7 @@ async function main() {
     return runTests({ steps, filters: args, ...ready });
   }
   const server = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+  releaseSignals();
   return becomeNode([server, 'dev', ...args], { env: ready.env });
 }
 

@@ -62,8 +62,13 @@ async function dev(options: { config?: string }): Promise<void> {
   const workerBin = process.env.MEDIASOUP_WORKER_BIN || undefined;
   const pageDir = join(ROOT, 'dist/web');
   const server = await startDev({ config, clock: systemClock, log, workerBin, pageDir });
-  const elapsedMs = Math.round(performance.now() - startedMs);
-  log.info({ url: server.url, agents: server.core.agents, elapsedMs }, 'listening');
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+  process.stdout.write(`\nAntipode is listening on ${server.url} (ready in ${seconds} s)\n`);
+  process.stdout.write(`  agents: ${server.core.agents.map((agent) => agent.name).join(', ')}\n`);
+  for (const agent of server.core.agents) {
+    for (const notice of agent.notices) process.stdout.write(`  ${agent.name}: ${notice.text}\n`);
+  }
+  process.stdout.write('  Open it in a browser, or try: npx antipode call --help. Ctrl-C ends it.\n\n');
   endOnSignal(log, () => server.close({ code: 'node-shutdown', reason: 'The server is shutting down.' }));
 }
 

@@ -25,7 +25,10 @@ const QUESTIONS = {
 } as const;
 
 /** What is said again and again, to have its audio ready. */
-export const DESK_PHRASES = [DESK_GREETING, DESK_ABILITIES, DESK_GOODBYE, ...Object.values(QUESTIONS)];
+export const DESK_PHRASES = [
+  ...[DESK_GREETING, DESK_NOT_UNDERSTOOD, DESK_GOODBYE, ...Object.values(QUESTIONS)],
+  ...['All right.', 'One.', 'You are welcome. Is there anything else?'],
+];
 
 /** A cough or a chair is not a question: less voice than this without words is passed over. */
 const NOISE_MS = 400;

@@ -24,9 +24,12 @@ export function fromWord(word: string): number | null {
 
 /** Local time of day in words: `three o'clock in the morning`, `seven oh five p m`. */
 export function timeInWords(now: Date): string {
-  const hour = inWords(now.getHours() % 12 === 0 ? 12 : now.getHours() % 12);
+  const hours = now.getHours();
   const minute = now.getMinutes();
-  const half = now.getHours() < 12 ? 'a m' : 'p m';
-  if (minute === 0) return `${hour} o'clock ${now.getHours() < 12 ? 'in the morning' : 'in the afternoon'}`;
-  return `${hour} ${minute < 10 ? `oh ${inWords(minute)}` : inWords(minute)} ${half}`;
+  const hour = inWords(hours % 12 === 0 ? 12 : hours % 12);
+  if (minute === 0) {
+    const part = hours < 12 ? 'morning' : hours < 18 ? 'afternoon' : 'evening';
+    return `${hour} o'clock in the ${part}`;
+  }
+  return `${hour} ${minute < 10 ? `oh ${inWords(minute)}` : inWords(minute)} ${hours < 12 ? 'a m' : 'p m'}`;
 }

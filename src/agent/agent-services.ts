@@ -12,6 +12,7 @@ import { findProgram } from './services/find-program.ts';
 import { OpenAiLlm } from './services/llm/openai.ts';
 import type { Llm } from './services/llm.ts';
 import type { OrMissing } from './services/missing.ts';
+import type { SpeechGrammar } from './services/stt/jsgf.ts';
 import { OpenAiStt } from './services/stt/openai.ts';
 import { PocketSphinx } from './services/stt/pocketsphinx.ts';
 import type { Stt } from './services/stt.ts';
@@ -36,8 +37,8 @@ export interface AgentServices {
   readonly openai: OpenAiServices | null;
   /** Local speech. */
   readonly flite: OrMissing<Tts & Pick<Flite, 'prepare'>>;
-  /** Local recognition of a JSGF grammar's sentences; made once for each grammar. */
-  pocketsphinx(grammar: string): OrMissing<Stt & Pick<PocketSphinx, 'prepare'>>;
+  /** Local recognition of a grammar's sentences; made once for each grammar. */
+  pocketsphinx(grammar: SpeechGrammar): OrMissing<Stt & Pick<PocketSphinx, 'prepare'>>;
 }
 
 export interface LoadServicesOptions {
@@ -110,13 +111,13 @@ export class LocalServices implements AgentServices {
     });
   }
 
-  pocketsphinx(grammar: string): OrMissing<PocketSphinx> {
+  pocketsphinx(grammar: SpeechGrammar): OrMissing<PocketSphinx> {
     if (!this.#hasPocketSphinx) return { missing: POCKETSPHINX_MISSING };
-    let recognizer = this.#recognizers.get(grammar);
+    let recognizer = this.#recognizers.get(grammar.jsgf);
     if (recognizer === undefined) {
       const { config, clock, log } = this.#options;
       recognizer = new PocketSphinx({ ...config.pocketsphinx, grammar, clock, log });
-      this.#recognizers.set(grammar, recognizer);
+      this.#recognizers.set(grammar.jsgf, recognizer);
     }
     return recognizer;
   }

@@ -23,6 +23,7 @@ export type { Frame, FrameKind } from './frames.ts';
 export type { RunningAgent } from './running-agent.ts';
 export type { Llm, LlmEvent, LlmRequest, Tool, ToolContext } from './services/llm.ts';
 export type { Missing, OrMissing } from './services/missing.ts';
+export type { SpeechGrammar } from './services/stt/jsgf.ts';
 export type { Stt, SttListenOptions, SttUtterance, Transcription } from './services/stt.ts';
 export type { SpeechChunk, Tts } from './services/tts.ts';
 export { buildWav, type PcmAudio, parseWav } from './services/wav.ts';

@@ -36,6 +36,8 @@ export interface CoreSessionOptions {
 
 /** A session without a pipe ends after this long. */
 const REPIPE_TIMEOUT_MS = 10_000;
+/** How long the POP may take, beyond a round trip, to receive a stream that it was told of. */
+const REBIND_HOLD_MS = 50;
 /** Stages close within 100 ms of the abort; an agent that takes longer than this is left behind and logged. */
 const AGENT_CLOSE_TIMEOUT_MS = 1_000;
 /** Client messages that came before the agent listened. */
@@ -59,6 +61,7 @@ export class CoreSession {
   #bindings = 0;
   #stopWatchingPipe: (() => void) | null = null;
   #repipeTimer: Timer | null = null;
+  #holdTimer: Timer | null = null;
   readonly #expiry: Timer;
   #ended: Promise<void> | null = null;
 
@@ -115,7 +118,7 @@ export class CoreSession {
     this.#binding = binding;
     this.#stopWatchingPipe = open.pipe.onClose(() => this.#pipeClosed());
     this.ear.restart();
-    this.mouth.attach((packet) => binding.send(packet));
+    this.#speakInto(binding);
     return binding.downlink;
   }
 
@@ -173,6 +176,16 @@ export class CoreSession {
     this.#options.onEnded(this, end);
     this.#closeAgent().then(resolve);
     return promise;
+  }
+
+  /** A running agent's words wait until the POP has had time to receive the new stream: before that they are lost. */
+  #speakInto(binding: MediaBinding): void {
+    const attach = () => this.mouth.attach((packet) => binding.send(packet));
+    if (!this.#started) {
+      attach();
+      return;
+    }
+    this.#holdTimer = this.#options.clock.setTimeout(attach, (this.link.rttMs() ?? 0) + REBIND_HOLD_MS);
   }
 
   get #name(): { sessionId: string; epoch: number } {
@@ -233,6 +246,8 @@ export class CoreSession {
   }
 
   #unbind(): void {
+    this.#holdTimer?.cancel();
+    this.#holdTimer = null;
     this.mouth.detach();
     this.#stopWatchingPipe?.();
     this.#stopWatchingPipe = null;

@@ -13,7 +13,7 @@ import { TICK_PERIOD_MS } from './node-clock.ts';
 /** How far before its time a frame that was made this instant may leave. */
 export const LEAD_MS = TICK_PERIOD_MS;
 /** How late a frame may be and still belong to the running spurt. */
-export const GRACE_MS = 2 * TICK_PERIOD_MS;
+export const GRACE_MS = 3 * TICK_PERIOD_MS;
 /**
  * A source in real time whose clock is fast would use up the lead and then wait ever longer; while it leads, the
  * schedule moves towards it by this much a frame (0.1 %, more than any sound clock is off).

@@ -5,14 +5,15 @@
  */
 import { randomInt } from 'node:crypto';
 import type { Heard, Mouth, MouthEvents } from '../agent/types.ts';
-import { buildRtp, PIPE_OPUS_PAYLOAD_TYPE, tsDelta } from '../backbone/index.ts';
-import type { Clock, Timer } from '../clock.ts';
+import { buildRtp, PIPE_OPUS_PAYLOAD_TYPE } from '../backbone/index.ts';
+import type { Clock } from '../clock.ts';
 import { AntipodeError } from '../errors.ts';
 import type { CoreTotals } from './core-metrics.ts';
 import { EncoderSet } from './encoder-set.ts';
 import { FramePacer } from './frame-pacer.ts';
 import type { NodeClock } from './node-clock.ts';
 import type { OpusEncoder, OpusEncoderFactory } from './opus-codec.ts';
+import { SpokenRecord } from './spoken-record.ts';
 import { Utterance } from './utterance.ts';
 
 export interface CallMouthOptions {
@@ -51,11 +52,10 @@ export class CallMouth implements Mouth {
   readonly #totals: CoreTotals;
   readonly #pacer: FramePacer;
   readonly #encoders: EncoderSet;
+  readonly #spoken: SpokenRecord;
   readonly #utterances = new Map<number, Utterance>();
   /** Not drained yet, in order; the first is the one that speaks. */
   #queue: Utterance[] = [];
-  /** Left in part or whole, and not ended. */
-  #sounding: Utterance[] = [];
   readonly #listeners: { [E in keyof MouthEvents]: Set<(...args: MouthEvents[E]) => void> } = {
     started: new Set(),
     progressed: new Set(),
@@ -65,15 +65,9 @@ export class CallMouth implements Mouth {
   #opened = 0;
   #bufferedMs = 0;
   #sequenceNumber: number;
-  /** 48 kHz, unwrapped: the writer has played all before it. */
-  #playedTimestamp: number;
-  /** What the last flush stopped, and the timestamp before which it did. */
-  #flushed: Utterance[] = [];
-  #flushedBefore = Number.NEGATIVE_INFINITY;
   /** The utterance that speaks has begun and waits for more PCM. */
   #starved = false;
   #endTicks: (() => void) | null = null;
-  #confirmTimer: Timer | null = null;
   #frame = new Int16Array(0);
   #closed = false;
 
@@ -82,11 +76,20 @@ export class CallMouth implements Mouth {
     this.#clock = options.clock;
     this.#totals = options.totals;
     this.#pacer = new FramePacer(options.firstTimestamp ?? randomInt(0x1_0000_0000));
-    this.#playedTimestamp = this.#pacer.timestamp;
     this.#sequenceNumber = options.firstSequenceNumber ?? randomInt(0x1_0000);
     this.#encoders = new EncoderSet(options.createEncoder, {
       onReady: () => this.#pump(this.#clock.now()),
       onFault: options.onFault,
+    });
+    this.#spoken = new SpokenRecord({
+      clock: options.clock,
+      confirmTimeoutMs: options.confirmTimeoutMs ?? DEFAULT_CONFIRM_TIMEOUT_MS,
+      firstTimestamp: this.#pacer.timestamp,
+      onProgressed: (heard) => this.#emit('progressed', heard),
+      onEnded: (heard, confirmed) => {
+        if (!confirmed) this.#totals.mouthUnconfirmed += 1;
+        this.#emit('ended', { ...heard, flushed: false });
+      },
     });
   }
 
@@ -144,17 +147,14 @@ export class CallMouth implements Mouth {
   }
 
   flush(): Heard[] {
-    const stopped = [...this.#sounding, ...this.#queue.filter((utterance) => utterance.sentFrames === 0)];
-    this.#queue = [];
-    this.#sounding = [];
-    this.#bufferedMs = 0;
-    this.#stopTicks();
-    this.#confirmAfter(null);
     const boundary = this.#pacer.timestamp;
-    if (stopped.length === 0 && Math.max(this.#playedTimestamp, this.#flushedBefore) >= boundary) return [];
-    this.#flushed = stopped;
-    this.#flushedBefore = boundary;
+    const stopped = [...this.#spoken.sounding, ...this.#queue.filter((utterance) => utterance.sentFrames === 0)];
+    if (stopped.length === 0 && !this.#spoken.mayStillPlay(boundary)) return [];
+    this.#spoken.stopped(stopped, boundary);
+    this.#queue = [];
+    this.#bufferedMs = 0;
     this.#starved = false;
+    this.#stopTicks();
     const heard = stopped.map((utterance) => {
       if (!utterance.drained && utterance.sentFrames > 0) this.#encoders.forgetPast(utterance.sampleRate);
       utterance.flush();
@@ -183,24 +183,7 @@ export class CallMouth implements Mouth {
   /** The POP's writer has played all before this RTP timestamp (32 bits). */
   played(timestamp: number): void {
     if (this.#closed) return;
-    const sent = this.#pacer.timestamp;
-    const played = sent + tsDelta(timestamp, sent % 0x1_0000_0000);
-    if (played > sent) {
-      this.#totals.mouthBadReports += 1;
-      return;
-    }
-    if (played <= this.#playedTimestamp) return;
-    this.#playedTimestamp = played;
-    if (played <= this.#flushedBefore) {
-      // The last word on what was flushed: how far the writer really came.
-      for (const utterance of this.#flushed) utterance.played(played);
-    }
-    for (const utterance of [...this.#sounding]) {
-      if (utterance.ended || !utterance.played(played)) continue;
-      this.#emit('progressed', utterance.heard);
-    }
-    this.#endWhatWasPlayed();
-    if (this.#confirmTimer) this.#awaitConfirmation();
+    if (!this.#spoken.played(timestamp, this.#pacer.timestamp)) this.#totals.mouthBadReports += 1;
   }
 
   close(): void {
@@ -208,9 +191,8 @@ export class CallMouth implements Mouth {
     this.#closed = true;
     this.#send = null;
     this.#stopTicks();
-    this.#confirmAfter(null);
+    this.#spoken.close();
     this.#queue = [];
-    this.#sounding = [];
     this.#bufferedMs = 0;
     for (const utterance of this.#utterances.values()) if (!utterance.ended) utterance.flush();
     this.#encoders.close();
@@ -245,9 +227,7 @@ export class CallMouth implements Mouth {
       if (first.hasFrame) return first;
       if (!first.drained) return null;
       this.#queue.shift();
-      if (first.sentFrames === 0) this.#sounding.push(first);
-      this.#awaitConfirmation();
-      this.#endWhatWasPlayed();
+      this.#spoken.drained(first);
     }
   }
 
@@ -262,7 +242,7 @@ export class CallMouth implements Mouth {
     this.#bufferedMs = Math.max(0, this.#bufferedMs + utterance.bufferedMs - before);
     const timestamp = this.#pacer.take(now);
     utterance.sent(timestamp);
-    if (first) this.#sounding.push(utterance);
+    if (first) this.#spoken.began(utterance);
     this.#totals.mouthFrames += 1;
     this.#send?.(
       buildRtp({
@@ -306,37 +286,6 @@ export class CallMouth implements Mouth {
   #stopTicks(): void {
     this.#endTicks?.();
     this.#endTicks = null;
-  }
-
-  #endWhatWasPlayed(): void {
-    for (const utterance of [...this.#sounding]) {
-      if (!utterance.ended && utterance.heard.complete) this.#end(utterance);
-    }
-  }
-
-  #end(utterance: Utterance): void {
-    utterance.ended = true;
-    this.#sounding = this.#sounding.filter((other) => other !== utterance);
-    if (!this.#sounding.some((other) => other.drained)) this.#confirmAfter(null);
-    this.#emit('ended', { ...utterance.heard, flushed: false });
-  }
-
-  #awaitConfirmation(): void {
-    this.#confirmAfter(this.#options.confirmTimeoutMs ?? DEFAULT_CONFIRM_TIMEOUT_MS);
-  }
-
-  #confirmAfter(delayMs: number | null): void {
-    this.#confirmTimer?.cancel();
-    this.#confirmTimer = null;
-    if (delayMs === null) return;
-    this.#confirmTimer = this.#clock.setTimeout(() => {
-      this.#confirmTimer = null;
-      for (const utterance of [...this.#sounding]) {
-        if (utterance.ended || !utterance.drained) continue;
-        this.#totals.mouthUnconfirmed += 1;
-        this.#end(utterance);
-      }
-    }, delayMs);
   }
 
   #emit<E extends keyof MouthEvents>(event: E, ...args: MouthEvents[E]): void {

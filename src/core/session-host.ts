@@ -238,7 +238,8 @@ export class SessionHost implements CoreHandlers {
 
   #pipe(link: PopLink, pipeId: string): OpenPipe {
     const open = link.pipes.get(pipeId);
-    if (!open) throw new AntipodeError('ERR_MEDIA_STATE', `There is no pipe ${pipeId}.`);
+    // Its worker may have died a moment ago: with another pipe the same request will do.
+    if (!open) throw new AntipodeError('ERR_BACKBONE_CLOSED', `There is no pipe ${pipeId}.`);
     return open;
   }
 

@@ -49,8 +49,10 @@ export class CallRoute implements LinkSession {
   /** What the core was asked to hold: `asked` may be held without our knowing. */
   #held: 'no' | 'asked' | 'yes' = 'no';
   #ready = false;
-  #rerouting: Promise<void> | null = null;
-  #rerouteAgain = false;
+  #rerouteWanted = false;
+  #rerouting = false;
+  /** Settles when the rerouting under way, or the last one, is over. */
+  #rerouted: Promise<void> = Promise.resolve();
 
   constructor(options: CallRouteOptions) {
     this.#options = options;
@@ -101,10 +103,10 @@ export class CallRoute implements LinkSession {
   /** Looks for a new way to the core, until it stands or the call ends. */
   reroute(): void {
     if (this.#held !== 'yes') return;
-    this.#rerouteAgain = true;
-    this.#rerouting ??= this.#rerouteAll().finally(() => {
-      this.#rerouting = null;
-    });
+    this.#rerouteWanted = true;
+    if (this.#rerouting) return;
+    this.#rerouting = true;
+    this.#rerouted = this.#rerouteAll();
   }
 
   /** @throws ERR_REQUEST_TOO_LARGE */
@@ -156,7 +158,7 @@ export class CallRoute implements LinkSession {
 
   async channelBack(): Promise<void> {
     this.reroute();
-    await this.#rerouting;
+    await this.#rerouted;
   }
 
   coreLost(): void {
@@ -165,17 +167,22 @@ export class CallRoute implements LinkSession {
 
   async #rerouteAll(): Promise<void> {
     const { splice, metrics } = this.#options;
-    while (this.#rerouteAgain && !this.#stop.signal.aborted) {
-      this.#rerouteAgain = false;
-      // Without its producers the call waits for the worker's replacement, which asks again.
-      if (!splice.built) return;
-      if (!(await this.#insist('session.repipe', () => this.#rerouteOnce()))) metrics.repipes.inc({ result: 'failed' });
+    try {
+      while (this.#rerouteWanted && splice.built && !this.#stop.signal.aborted) {
+        if (!(await this.#insist('session.repipe', () => this.#rerouteOnce())))
+          metrics.repipes.inc({ result: 'failed' });
+      }
+    } finally {
+      this.#rerouting = false;
     }
   }
 
   async #rerouteOnce(): Promise<void> {
     const { splice, worker, metrics } = this.#options;
+    // Without its producers the call waits for the worker's replacement, which asks again.
     if (!splice.built) return;
+    // Whatever asked up to now is answered by this attempt.
+    this.#rerouteWanted = false;
     const link = this.#present();
     const pipe = await link.pipe(worker);
     await splice.route(pipe, this.#epoch, async (uplink) => {
@@ -189,7 +196,7 @@ export class CallRoute implements LinkSession {
       return answer.downlink;
     });
     metrics.repipes.inc({ result: 'done' });
-    if (pipe.closed) this.#rerouteAgain = true;
+    if (pipe.closed) this.#rerouteWanted = true;
   }
 
   /** Does what the call can't live without; when it fails for good the call ends. */

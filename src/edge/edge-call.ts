@@ -195,7 +195,8 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
     metrics.mediaLost.inc();
     log.warn({ worker: this.worker.name }, 'the media of a call is gone with its worker');
     this.#watch.lost();
-    this.emit('mediaLost', { code: 'ERR_MEDIA_WORKER_DIED', reason: 'The media process of this call ended.' });
+    const reason = 'The media process of this call ended.';
+    this.#guard(() => this.emit('mediaLost', { code: 'ERR_MEDIA_WORKER_DIED', reason }));
   }
 
   /** The edge tells that `worker` runs again. */
@@ -259,7 +260,7 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
 
   #onClientEvent(event: ClientEvent): void {
     if (this.#end) return;
-    if (!this.#earlyEvents) this.emit('event', event);
+    if (!this.#earlyEvents) this.#guard(() => this.emit('event', event));
     else if (this.#earlyEvents.length < MAX_EARLY_EVENTS) this.#earlyEvents.push(event);
     else this.#options.log.warn({ type: event.type }, 'nobody listens to this call; an event is dropped');
   }
@@ -267,7 +268,16 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
   #releaseEarlyEvents(): void {
     const early = this.#earlyEvents;
     this.#earlyEvents = null;
-    for (const event of early ?? []) this.emit('event', event);
+    for (const event of early ?? []) this.#guard(() => this.emit('event', event));
+  }
+
+  /** A listener that throws must not take other calls with it. */
+  #guard(emit: () => void): void {
+    try {
+      emit();
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'a listener of a call threw');
+    }
   }
 
   #present(): CallerMedia {
@@ -297,7 +307,7 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
     metrics.callsEnded.inc({ code: end.code });
     log.info({ code: end.code, reason: end.reason }, 'a call ended');
     onEnded(this);
-    this.emit('ended', end);
+    this.#guard(() => this.emit('ended', end));
     await told;
   }
 }

@@ -1,7 +1,7 @@
 /**
- * One session at its POP: created, opened by a join, kept over dropped sockets, ended once. Owns the edge call, which
- * socket speaks for the session, the resume chain, the events that the client may have missed, and the session's
- * timers. Knows no HTTP and no registry; session-book.ts keeps the records.
+ * One session at its POP: created, opened by a join, kept over dropped sockets, ended once. Owns the edge call, the
+ * resume chain and how long the session may last. Knows no HTTP and no registry: session-book.ts keeps the records;
+ * which socket speaks for the session is socket-slot.ts.
  */
 import type { SessionEnd } from '../agent/client-events.ts';
 import type { Clock, Timer } from '../clock.ts';
@@ -10,30 +10,12 @@ import { AntipodeError, asAntipodeError } from '../errors.ts';
 import type { AgentDescription } from '../registry/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import type { CallRequest, MediaCall, MediaEdge } from './call-port.ts';
-import { EventBacklog } from './event-backlog.ts';
-import type { Request } from './frames.ts';
-import {
-  type JoinAnswer,
-  type PlacementView,
-  SIGNALING_VERSION,
-  type SignalingEventData,
-  type SignalingEventName,
-} from './protocol.ts';
+import { type CallRequestFrame, carryOut } from './call-requests.ts';
+import { type JoinAnswer, type PlacementView, SIGNALING_VERSION } from './protocol.ts';
 import { FIRST_RESUME_TOKEN, mayResume, type ResumeChain, resumedWith } from './resume-chain.ts';
+import type { SessionSocket } from './session-socket.ts';
+import { SocketSlot } from './socket-slot.ts';
 import type { Grant, SessionTokens } from './tokens.ts';
-
-/** The socket that speaks for a session, as the session sees it. */
-export interface SessionSocket {
-  /** Sends the answer to its join or resume; false when the socket has gone meanwhile. */
-  enter(answer: JoinAnswer): boolean;
-  sendEvent<E extends SignalingEventName>(event: E, data: SignalingEventData<E>): void;
-  /** Sends a frame of the backlog. */
-  sendEntry(seq: number, text: string): void;
-  /** Another socket took the session over. */
-  supersede(): void;
-  /** The session is over: says so and closes. */
-  finish(end: SessionEnd, shuttingDown: boolean): void;
-}
 
 export interface CallerSessionOptions {
   call: CallRequest;
@@ -57,14 +39,9 @@ interface Live {
   readonly phase: 'live';
   readonly call: MediaCall;
   readonly grants: readonly Grant[];
-  readonly backlog: EventBacklog;
+  readonly slot: SocketSlot;
   readonly lifeTimer: Timer;
   chain: ResumeChain;
-  socket: SessionSocket | null;
-  /** Runs while there is no socket. */
-  windowTimer: Timer | null;
-  /** What the edge was told last. */
-  connected: boolean;
 }
 
 type State =
@@ -158,7 +135,7 @@ export class CallerSession {
       return;
     }
     this.#options.onJoined();
-    this.#attach(live, socket);
+    live.slot.fill(socket);
   }
 
   /**
@@ -176,69 +153,43 @@ export class CallerSession {
     if (!mayResume(live.chain, generation)) {
       throw new AntipodeError('ERR_TOKEN_REPLAYED', 'A later resume token of this session was used already.');
     }
-    const superseded = live.socket;
-    live.socket = null;
-    superseded?.supersede();
-    this.#openWindow(live);
+    live.slot.vacate();
     try {
+      const resumeToken = await this.#issueResume(live.grants, generation + 1);
+      // Nothing awaits between a look at the media and the answer but its renewal, so no loss of it goes untold.
       const mediaKept = keepMedia && live.call.mediaAlive;
       if (!mediaKept) await live.call.renewMedia();
-      const resumeToken = await this.#issueResume(live.grants, generation + 1);
       const ended = this.#endedMeanwhile();
       if (ended) throw sessionEnded(ended);
       live.chain = resumedWith(live.chain, generation);
       if (!socket.enter(this.#answer(live, resumeToken, mediaKept))) {
-        this.#disconnected(live);
+        live.slot.stillEmpty();
         return;
       }
     } catch (error) {
-      this.#disconnected(live);
+      live.slot.stillEmpty();
       throw error;
     }
-    this.#attach(live, socket);
+    live.slot.fill(socket);
   }
 
   /**
    * Carries out a request of the client's.
    * @throws ERR_SESSION_ENDED | ERR_FORBIDDEN | what the edge throws
    */
-  async request(request: Exclude<Request, { method: 'join' | 'resume' }>): Promise<unknown> {
+  async request(request: CallRequestFrame): Promise<unknown> {
     const { call, grants } = this.#liveState();
-    switch (request.method) {
-      case 'connectTransport':
-        await call.connectTransport(request.data.transportId, request.data.dtlsParameters);
-        return {};
-      case 'restartIce':
-        return { iceParameters: await call.restartIce(request.data.transportId) };
-      case 'produce':
-        demand(grants, 'speak');
-        return call.produce(request.data.transportId, request.data.rtpParameters);
-      case 'consume':
-        demand(grants, 'listen');
-        return call.consume(request.data.transportId, request.data.rtpCapabilities);
-      case 'message':
-        demand(grants, 'message');
-        call.sendMessage(request.data);
-        return {};
-      case 'ping':
-        return { serverTime: this.#options.clock.date().toISOString() };
-      case 'leave':
-        return {};
-    }
+    return carryOut(request, call, grants, this.#options.clock);
   }
 
   /** The client's WebSocket has everything up to and with event `seq`. */
   confirmed(socket: SessionSocket, seq: number): void {
-    if (this.#state.phase === 'live' && this.#state.socket === socket) this.#state.backlog.confirm(seq);
+    if (this.#state.phase === 'live') this.#state.slot.confirmed(socket, seq);
   }
 
   /** A socket is gone; nothing happens unless it spoke for the session. */
   socketGone(socket: SessionSocket): void {
-    const state = this.#state;
-    if (state.phase !== 'live' || state.socket !== socket) return;
-    state.socket = null;
-    this.#openWindow(state);
-    this.#disconnected(state);
+    if (this.#state.phase === 'live') this.#state.slot.gone(socket);
   }
 
   /** Ends the session for good. Idempotent: the first reason stays. */
@@ -250,8 +201,7 @@ export class CallerSession {
     if (state.phase === 'created') state.expiryTimer.cancel();
     if (state.phase === 'live') {
       state.lifeTimer.cancel();
-      state.windowTimer?.cancel();
-      state.socket?.finish(end, how.shuttingDown ?? false);
+      state.slot.close(end, how.shuttingDown ?? false);
       if (!how.byCall) {
         closed = state.call
           .close(end)
@@ -266,62 +216,27 @@ export class CallerSession {
     const { clock, limits } = this.#options;
     const expire = () =>
       this.end({ code: 'expired', reason: `The session reached its limit of ${limits.maxSessionSeconds} s.` });
-    const live: Live = {
-      phase: 'live',
-      call,
-      grants,
-      backlog: new EventBacklog(),
-      lifeTimer: clock.setTimeout(expire, limits.maxSessionSeconds * 1_000),
-      chain: FIRST_RESUME_TOKEN,
-      socket: null,
-      windowTimer: null,
-      connected: true,
-    };
+    const { resumeWindowMs } = limits;
+    const lose = () =>
+      this.end({ code: 'caller-lost', reason: `The caller did not come back within ${resumeWindowMs / 1_000} s.` });
+    const slot = new SocketSlot({
+      clock,
+      resumeWindowMs,
+      onConnection: (state) => call.callerConnection(state),
+      onLost: lose,
+    });
+    const lifeTimer = clock.setTimeout(expire, limits.maxSessionSeconds * 1_000);
+    const live: Live = { phase: 'live', call, grants, slot, lifeTimer, chain: FIRST_RESUME_TOKEN };
     this.#state = live;
     call.on('event', (event) => {
-      if (this.#state !== live) return;
-      const entry = live.backlog.add(event);
-      live.socket?.sendEntry(entry.seq, entry.text);
+      if (this.#state === live) slot.tell(event);
     });
     call.on('mediaLost', (lost) => {
       this.#log.warn({ code: lost.code, reason: lost.reason }, 'media lost');
-      if (this.#state === live) live.socket?.sendEvent('media-lost', lost);
+      slot.tellMediaLost(lost);
     });
     call.on('ended', (end) => this.end(end, { byCall: true }));
     return live;
-  }
-
-  #attach(live: Live, socket: SessionSocket): void {
-    live.windowTimer?.cancel();
-    live.windowTimer = null;
-    live.socket = socket;
-    if (!live.connected) {
-      live.connected = true;
-      live.call.callerConnection('connected');
-    }
-    for (const entry of [...live.backlog.entries]) {
-      if (live.socket !== socket) return;
-      socket.sendEntry(entry.seq, entry.text);
-    }
-    const dropped = live.backlog.takeDropped();
-    if (dropped > 0) {
-      const text = `${dropped} events were dropped while the connection was away.`;
-      const entry = live.backlog.add({ type: 'notice', level: 'warning', code: 'events-dropped', text });
-      socket.sendEntry(entry.seq, entry.text);
-    }
-  }
-
-  #openWindow(live: Live): void {
-    const { resumeWindowMs } = this.#options.limits;
-    const lose = () =>
-      this.end({ code: 'caller-lost', reason: `The caller did not come back within ${resumeWindowMs / 1_000} s.` });
-    live.windowTimer ??= this.#options.clock.setTimeout(lose, resumeWindowMs);
-  }
-
-  #disconnected(live: Live): void {
-    if (this.#state !== live || live.socket !== null || !live.connected) return;
-    live.connected = false;
-    live.call.callerConnection('disconnected');
   }
 
   /** The answer to a join; with new media when that of the call died in the moment between. */
@@ -374,10 +289,4 @@ export class CallerSession {
 
 export function sessionEnded(end: { code: string; reason: string }): AntipodeError {
   return new AntipodeError('ERR_SESSION_ENDED', `The session has ended (${end.code}): ${end.reason}`);
-}
-
-function demand(grants: readonly Grant[], grant: Grant): void {
-  if (!grants.includes(grant)) {
-    throw new AntipodeError('ERR_FORBIDDEN', `The token of this session does not grant "${grant}".`);
-  }
 }

@@ -112,7 +112,7 @@ export class SignalingServer implements AsyncDisposable {
         createServer: () => httpServer(app, upgrade, metrics),
       });
       url = config.http.publicUrl ?? `http://${nameFor(config.http.host)}:${listening.port}`;
-      log.info({ url, port: listening.port }, 'signaling is listening');
+      log.debug({ url, port: listening.port }, 'signaling is listening');
       return new SignalingServer(url, { places, book, hub, log }, listening, shutdown);
     } catch (error) {
       await Promise.all([hub.close(0), places.close()]);
@@ -158,7 +158,7 @@ export class SignalingServer implements AsyncDisposable {
     await Promise.all([book.close(end), hub.close(CLOSE_GRACE_MS)]);
     for (const server of this.#listening.servers) server.closeAllConnections();
     await Promise.all([stopped, places.close()]);
-    log.info({ code: end.code }, 'signaling is closed');
+    log.debug({ code: end.code }, 'signaling is closed');
   }
 }
 

@@ -8,7 +8,8 @@ import type { Clock, Timer } from '../clock.ts';
 import type { Config } from '../config/index.ts';
 import { AntipodeError, asAntipodeError } from '../errors.ts';
 import type { Logger } from '../telemetry/index.ts';
-import type { CallerSession, SessionSocket } from './caller-session.ts';
+import type { CallRequestFrame } from './call-requests.ts';
+import type { CallerSession } from './caller-session.ts';
 import { answerText, errorText, eventText, parseFrame, type Request } from './frames.ts';
 import {
   CLOSE_CODES,
@@ -18,6 +19,7 @@ import {
   type SignalingEventName,
 } from './protocol.ts';
 import { TokenBucket } from './rate-limit.ts';
+import type { SessionSocket } from './session-socket.ts';
 import type { SignalingMetrics, SocketCloseReason } from './signaling-metrics.ts';
 import { FRESH_SOCKET, type SocketEffect, type SocketInput, type SocketState, transition } from './socket-state.ts';
 import type { Grant } from './tokens.ts';
@@ -206,7 +208,7 @@ export class SignalingSocket implements SessionSocket {
         void this.#enter(context.request as Extract<Request, { method: 'join' | 'resume' }>);
         return;
       case 'handle':
-        void this.#handle(context.request as Exclude<Request, { method: 'join' | 'resume' }>);
+        void this.#handle(context.request as CallRequestFrame);
         return;
       case 'refuse':
         this.#refuse(context.id, effect.code === null ? context.error! : ownError(effect.code));
@@ -239,7 +241,7 @@ export class SignalingSocket implements SessionSocket {
     }
   }
 
-  async #handle(request: Exclude<Request, { method: 'join' | 'resume' }>): Promise<void> {
+  async #handle(request: CallRequestFrame): Promise<void> {
     const session = this.#session;
     if (!session) return;
     try {

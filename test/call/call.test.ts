@@ -13,7 +13,7 @@ const MAIN = join(import.meta.dirname, '../../src/main.ts');
 const AUDIO = join(import.meta.dirname, '../audio');
 const FRAME_MS = 20;
 /** What a packet spends in the caller's encoder, two sockets, a router and a jitter buffer, at most, on a busy machine. */
-const PATH_LIMIT_MS = 400;
+const PATH_LIMIT_MS = 1_000;
 /** The talker takes a caller who is silent for so many frames to have finished. */
 const ENDPOINT_FRAMES = 15;
 
@@ -64,12 +64,17 @@ function silenceOf(ms: number): Buffer[] {
 
 /** Greets with half a second of tone and gives back each packet `delayMs` after it came. */
 function delayedEcho(delayMs: number): Script {
+  let heard = false;
   return {
     started: (agent) => {
       agent.send({ type: 'transcript', id: 'a1', turn: 0, role: 'agent', text: 'beep', final: true });
-      agent.say([...tone, ...silenceOf(delayMs - 500)]);
+      agent.say(tone);
     },
-    heard: (agent, payload) => agent.say([Buffer.from(payload)]),
+    heard: (agent, payload) => {
+      if (!heard) agent.say(silenceOf(delayMs - agent.queuedMs));
+      heard = true;
+      agent.say([Buffer.from(payload)]);
+    },
   };
 }
 

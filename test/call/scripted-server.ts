@@ -31,7 +31,8 @@ export interface AgentPort {
   say(packets: readonly Buffer[]): void;
   /** Forget what has not been said. */
   flush(): void;
-  readonly saying: boolean;
+  /** Milliseconds of audio that have not been said yet. */
+  readonly queuedMs: number;
   send(event: ClientEvent): void;
   end(end: SessionEnd): void;
 }
@@ -354,7 +355,7 @@ export class ScriptedServer {
       flush: () => {
         session.queue.length = 0;
       },
-      saying: session.queue.length > 0,
+      queuedMs: session.queue.length * FRAME_MS,
       send: (event) => session.socket?.send(JSON.stringify({ event: 'agent', data: event })),
       end: (end) => session.socket?.send(JSON.stringify({ event: 'session-ended', data: end })),
     };

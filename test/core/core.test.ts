@@ -11,7 +11,7 @@ import { createOpusDecoder, createOpusEncoder } from '../../src/core/opus-codec.
 import { createMetrics, silentLogger } from '../../src/telemetry/index.ts';
 import { ScriptedAgents } from './support/scripted-agents.ts';
 import { ScriptedPop, startWorker, workerBin } from './support/scripted-pop.ts';
-import { concat, purity, sine } from './support/tone.ts';
+import { purity, sine } from './support/tone.ts';
 
 const config = loadConfig({ file: null, environment: {} });
 let stateDir: string;
@@ -89,9 +89,11 @@ describe('Core', () => {
       expect(((view.packetNumber as number) - (heard[0]?.packetNumber as number)) | 0).toBe(index);
     });
     const decoder = await createOpusDecoder();
-    const pcm = concat(heard.map((view) => decoder.decode(view.payload) as Int16Array));
+    const frames = heard.map((view) => decoder.decode(view.payload) as Int16Array);
     decoder.close();
-    expect(purity(pcm.subarray(30 * 320), 440, 16_000)).toBeGreaterThan(0.9);
+    // Frame by frame, since a busy machine may bring silence between two of them.
+    const purities = frames.slice(30).map((frame) => purity(frame, 440, 16_000));
+    expect(purities.filter((share) => share > 0.9).length).toBeGreaterThan(purities.length * 0.7);
 
     const stats = await core.stats();
     expect(stats.sessions).toBe(1);
@@ -109,24 +111,26 @@ describe('Core', () => {
     await caller.attach('echo');
     await caller.ready();
     await speakUntil(caller.hears(10), (payload) => caller.speak(payload));
-    const position = agents.call('s1');
-    const before = caller.heard.length;
-    const last = caller.heard.at(-1);
     const { pid } = (await core.stats()).workers[0] as { pid: number };
 
     const told = once(client, 'event') as Promise<[string, { pipeId: string }]>;
     process.kill(pid, 'SIGKILL');
     expect(await told).toEqual(['pipe.closed', { pipeId: 'pipe-1' }]);
+    const before = caller.heard.length;
+    const last = caller.heard.at(-1);
     await pop.openPipe();
     await caller.repipe();
     await speakUntil(caller.hears(before + 20), (payload) => caller.speak(payload));
 
     expect(agents.starts).toEqual(['echo s1']);
-    expect(position.signal.aborted).toBe(false);
+    expect(agents.call('s1').signal.aborted).toBe(false);
     const next = caller.heard[before];
     expect(next?.marker).toBe(true);
     // One numbering over both pipes; the clock went on meanwhile.
-    expect(((next?.packetNumber as number) - (last?.packetNumber as number)) | 0).toBeGreaterThanOrEqual(1);
+    const step = ((next?.packetNumber as number) - (last?.packetNumber as number)) | 0;
+    expect(step).toBeGreaterThanOrEqual(1);
+    // No more is lost than what went into the dying worker.
+    expect(step).toBeLessThan(15);
     expect(((next?.timestamp as number) - (last?.timestamp as number)) | 0).toBeGreaterThan(960);
     expect((await core.stats()).workers).toMatchObject([{ generation: 2 }]);
     await close();

@@ -44,7 +44,7 @@ describe('CallMouth', () => {
     rig.clock.advance(100);
     expect(rig.sent).toEqual([]);
     await rig.write(first, 40, 1);
-    rig.clock.advance(100);
+    rig.clock.advance(200);
     expect(rig.sent.map((frame) => frame.first)).toEqual([1, 1]);
     rig.mouth.finish(first);
     rig.clock.advance(200);

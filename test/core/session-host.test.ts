@@ -114,7 +114,7 @@ describe('SessionHost', () => {
       metadata: {},
       uplink,
     };
-    await expect(pop.ask('session.attach', attach)).rejects.toMatchObject({ code: 'ERR_MEDIA_STATE' });
+    await expect(pop.ask('session.attach', attach)).rejects.toMatchObject({ code: 'ERR_BACKBONE_CLOSED' });
     await expect(pop.ask('session.ready', { sessionId: 's1', epoch: 1 })).rejects.toMatchObject({
       code: 'ERR_SESSION_UNKNOWN',
     });

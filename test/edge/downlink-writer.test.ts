@@ -308,9 +308,9 @@ describe('DownlinkWriter.flush()', () => {
     speak(input, 1, 1);
     input.push(mouthPacket(3));
     writer.flush(10 * 960);
+    expect(writer.stats()).toMatchObject({ flushed: 1 });
     clock.advance(100);
     expect(out).toHaveLength(1);
-    expect(writer.stats()).toMatchObject({ flushed: 1 });
     expect(clock.pendingCount).toBe(0);
   });
 
@@ -359,6 +359,19 @@ describe('DownlinkWriter tells what was played', () => {
     clock.advance(500);
     speak(input, 2, 1);
     expect(played.map((position) => position.frames)).toEqual([1, 1, 2]);
+  });
+
+  test('the stop before the next start, even when the timer comes late', () => {
+    let nowMs = 0;
+    const busy = { now: () => nowMs, date: () => new Date(0), setTimeout: () => ({ cancel() {} }) };
+    const { writer, played } = setUp({ clock: busy });
+    const input = writer.bind(1);
+    input.push(mouthPacket(1));
+    nowMs = 20;
+    input.push(mouthPacket(2));
+    nowMs = 300;
+    input.push(mouthPacket(3));
+    expect(played.map((position) => position.frames)).toEqual([1, 2, 3]);
   });
 
   test('at once when it is flushed, and not twice', () => {

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { base64url, SignJWT } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Pop, SECRET, settle, startPop } from './support/pop.ts';
+import { type Pop, SECRET, settle, startPop, until } from './support/pop.ts';
 import type { TestClient } from './support/test-client.ts';
 
 /** Each test here is done to a POP with a call on it, which must notice nothing. */
@@ -150,7 +150,7 @@ describe('before joining', () => {
     client.ws.send(JSON.stringify({ id: 1, method: 'join', data: { version: 1, token } }));
     client.ws.send(JSON.stringify({ id: 2, method: 'ping', data: {} }));
     expect((await client.closed).code).toBe(4001);
-    await settle();
+    await until(() => pop.server.sessionCount === 1);
     expect((await pop.registry.session(sessionId))?.end?.code).toBe('caller-lost');
   });
 });
@@ -281,7 +281,7 @@ describe('once joined', () => {
     expect(call.asked).toEqual(['caller disconnected']);
     expect(await pop.metric('antipode_signaling_sockets_closed_total', { reason: 'slow' })).toBe(0);
     client.ws.terminate();
-    await settle();
+    await until(() => pop.server.socketCount === 1);
     expect(await pop.metric('antipode_signaling_sockets_closed_total', { reason: 'slow' })).toBe(1);
   });
 });
@@ -293,7 +293,7 @@ describe('opening sockets', () => {
     await expect(pop.client()).rejects.toThrow('429');
     expect(await countedErrors('ERR_RATE_LIMITED')).toBe(1);
     second.ws.terminate();
-    await settle();
+    await until(() => pop.server.socketCount === 1);
     await pop.client();
   });
 

@@ -142,6 +142,24 @@ describe('a dropped signaling socket', () => {
     expect((await client.request('ping')).ok).toBe(true);
   });
 
+  it('that came back in time is not lost because its new media takes longer than the window', async () => {
+    const pop = await startPop();
+    const { client, answer, call } = await pop.joined();
+    await drop(pop, client);
+    let renew = () => {};
+    call.renewGate = new Promise((resolve) => {
+      renew = resolve;
+    });
+    for (let step = 0; step < 11; step++) await pop.pass(2_500);
+    const again = await pop.client();
+    const resuming = again.resume(answer.resumeToken, false);
+    await settle();
+    for (let step = 0; step < 4; step++) await pop.pass(2_500);
+    renew();
+    expect((await resuming).ok).toBe(true);
+    expect(call.asked.filter((asked) => asked.startsWith('close'))).toEqual([]);
+  });
+
   it('ends the session at once where the window is zero', async () => {
     const pop = await startPop({ config: { limits: { resumeWindowMs: 0 } } });
     const { client, call } = await pop.joined();

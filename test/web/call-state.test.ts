@@ -7,7 +7,7 @@ const CONNECTED: CallState = { name: 'connected', agent: 'echo' };
 const END = { code: 'agent-hung-up', reason: 'Goodbye.' } as const;
 const FAILURE = failureOf('SERVER_UNREACHABLE', 'No answer.');
 
-function after(state: CallState, ...events: CallStateEvent[]): CallState {
+function follow(state: CallState, ...events: CallStateEvent[]): CallState {
   return events.reduce(transition, state);
 }
 
@@ -20,31 +20,31 @@ const lost = (link: 'signaling' | 'media', atMs = 5_000): CallStateEvent => ({
 
 describe('a join', () => {
   test('goes from idle through its steps to connected', () => {
-    const joining = after(IDLE, { type: 'join-requested', agent: 'echo' });
+    const joining = follow(IDLE, { type: 'join-requested', agent: 'echo' });
     expect(joining).toEqual({ name: 'joining', agent: 'echo', step: 'microphone' });
-    const media = after(joining, { type: 'join-advanced', step: 'session' }, { type: 'join-advanced', step: 'media' });
+    const media = follow(joining, { type: 'join-advanced', step: 'session' }, { type: 'join-advanced', step: 'media' });
     expect(media).toEqual({ name: 'joining', agent: 'echo', step: 'media' });
-    expect(after(media, { type: 'connected' })).toEqual(CONNECTED);
+    expect(follow(media, { type: 'connected' })).toEqual(CONNECTED);
   });
 
   test('that is cancelled leaves nothing behind', () => {
-    expect(after(IDLE, { type: 'join-requested', agent: 'echo' }, { type: 'cancelled' })).toEqual(IDLE);
+    expect(follow(IDLE, { type: 'join-requested', agent: 'echo' }, { type: 'cancelled' })).toEqual(IDLE);
   });
 
   test('that fails keeps the agent, so that it can be tried again', () => {
-    const failed = after(IDLE, { type: 'join-requested', agent: 'echo' }, { type: 'failed', failure: FAILURE });
+    const failed = follow(IDLE, { type: 'join-requested', agent: 'echo' }, { type: 'failed', failure: FAILURE });
     expect(failed).toEqual({ name: 'failed', agent: 'echo', failure: FAILURE });
-    expect(after(failed, { type: 'join-requested', agent: 'echo' }).name).toBe('joining');
+    expect(follow(failed, { type: 'join-requested', agent: 'echo' }).name).toBe('joining');
   });
 
   test('is not begun a second time while a call is live', () => {
-    expect(after(CONNECTED, { type: 'join-requested', agent: 'other' })).toBe(CONNECTED);
+    expect(follow(CONNECTED, { type: 'join-requested', agent: 'other' })).toBe(CONNECTED);
   });
 });
 
 describe('a loss', () => {
   test('of signaling leaves the media up, and is over when signaling is back', () => {
-    const reconnecting = after(CONNECTED, lost('signaling'));
+    const reconnecting = follow(CONNECTED, lost('signaling'));
     expect(reconnecting).toEqual({
       name: 'reconnecting',
       agent: 'echo',
@@ -54,37 +54,37 @@ describe('a loss', () => {
       deadlineMs: 35_000,
       attempt: 0,
     });
-    expect(after(reconnecting, { type: 'link-restored', link: 'media' })).toBe(reconnecting);
-    expect(after(reconnecting, { type: 'link-restored', link: 'signaling' })).toEqual(CONNECTED);
+    expect(follow(reconnecting, { type: 'link-restored', link: 'media' })).toBe(reconnecting);
+    expect(follow(reconnecting, { type: 'link-restored', link: 'signaling' })).toEqual(CONNECTED);
   });
 
   test('of both is over only when both are back, and counts from the first', () => {
-    const both = after(CONNECTED, lost('media', 5_000), lost('signaling', 9_000));
+    const both = follow(CONNECTED, lost('media', 5_000), lost('signaling', 9_000));
     expect(both).toMatchObject({ signaling: 'down', media: 'down', lostAtMs: 5_000, deadlineMs: 35_000 });
-    const half = after(both, { type: 'link-restored', link: 'signaling' });
+    const half = follow(both, { type: 'link-restored', link: 'signaling' });
     expect(half).toMatchObject({ name: 'reconnecting', signaling: 'up', media: 'down' });
-    expect(after(half, { type: 'link-restored', link: 'media' })).toEqual(CONNECTED);
+    expect(follow(half, { type: 'link-restored', link: 'media' })).toEqual(CONNECTED);
   });
 
   test('counts its attempts', () => {
-    const reconnecting = after(CONNECTED, lost('signaling'), { type: 'attempt-begun', attempt: 3 });
+    const reconnecting = follow(CONNECTED, lost('signaling'), { type: 'attempt-begun', attempt: 3 });
     expect(reconnecting).toMatchObject({ name: 'reconnecting', attempt: 3 });
   });
 
   test('means nothing before the call is connected', () => {
-    expect(after(IDLE, lost('media'))).toBe(IDLE);
+    expect(follow(IDLE, lost('media'))).toBe(IDLE);
   });
 });
 
 describe('an end', () => {
   test.each([['joining'], ['connected'], ['reconnecting']])('comes from %s with its reason', (name) => {
     const states: Record<string, CallState> = {
-      joining: after(IDLE, { type: 'join-requested', agent: 'echo' }),
+      joining: follow(IDLE, { type: 'join-requested', agent: 'echo' }),
       connected: CONNECTED,
-      reconnecting: after(CONNECTED, lost('media')),
+      reconnecting: follow(CONNECTED, lost('media')),
     };
     expect(isLive(states[name]!)).toBe(true);
-    expect(after(states[name]!, { type: 'session-ended', end: END })).toEqual({
+    expect(follow(states[name]!, { type: 'session-ended', end: END })).toEqual({
       name: 'ended',
       agent: 'echo',
       end: END,
@@ -92,13 +92,13 @@ describe('an end', () => {
   });
 
   test('is not turned into a failure by what breaks afterwards', () => {
-    const ended = after(CONNECTED, { type: 'session-ended', end: END });
-    expect(after(ended, { type: 'failed', failure: FAILURE })).toBe(ended);
-    expect(after(ended, lost('media'), { type: 'connected' })).toBe(ended);
+    const ended = follow(CONNECTED, { type: 'session-ended', end: END });
+    expect(follow(ended, { type: 'failed', failure: FAILURE })).toBe(ended);
+    expect(follow(ended, lost('media'), { type: 'connected' })).toBe(ended);
   });
 
   test('can be dismissed, a live call can not', () => {
-    expect(after(CONNECTED, { type: 'session-ended', end: END }, { type: 'dismissed' })).toEqual(IDLE);
-    expect(after(CONNECTED, { type: 'dismissed' })).toBe(CONNECTED);
+    expect(follow(CONNECTED, { type: 'session-ended', end: END }, { type: 'dismissed' })).toEqual(IDLE);
+    expect(follow(CONNECTED, { type: 'dismissed' })).toBe(CONNECTED);
   });
 });

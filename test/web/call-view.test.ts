@@ -16,10 +16,10 @@ const say = (
   ...more,
 });
 
-const after = (...events: ClientEvent[]): CallView => events.reduce(withAgentEvent, IDLE_VIEW);
+const follow = (...events: ClientEvent[]): CallView => events.reduce(withAgentEvent, IDLE_VIEW);
 
 test('a line grows in place while it is spoken', () => {
-  const view = after(
+  const view = follow(
     say('a', 'what', { role: 'caller', final: false }),
     say('b', 'It is'),
     say('a', 'what time is it', { role: 'caller' }),
@@ -31,21 +31,21 @@ test('a line grows in place while it is spoken', () => {
 });
 
 test('an interrupted line keeps what was heard of it', () => {
-  const view = after(say('a', 'one two three four'), say('a', 'one two', { interrupted: true }));
+  const view = follow(say('a', 'one two three four'), say('a', 'one two', { interrupted: true }));
   expect(view.transcript).toMatchObject([{ text: 'one two', interrupted: true }]);
 });
 
 test('events that come twice after a resume change nothing', () => {
   const notice: ClientEvent = { type: 'notice', level: 'warning', code: 'slow', text: 'The model is slow today.' };
-  const once = after(say('a', 'Hello.'), notice);
-  const twice = after(say('a', 'Hello.'), notice, say('a', 'Hello.'), notice);
+  const once = follow(say('a', 'Hello.'), notice);
+  const twice = follow(say('a', 'Hello.'), notice, say('a', 'Hello.'), notice);
   expect(twice.transcript).toEqual(once.transcript);
   expect(twice.notices).toEqual(once.notices);
 });
 
 test('the oldest lines go when there are too many', () => {
   const lines = Array.from({ length: VIEW_LIMITS.transcriptLines + 5 }, (_, index) => say(`l${index}`, String(index)));
-  const view = after(...lines);
+  const view = follow(...lines);
   expect(view.transcript).toHaveLength(VIEW_LIMITS.transcriptLines);
   expect(view.transcript[0]?.text).toBe('5');
 });

@@ -64,7 +64,11 @@ export class FakeCall extends EventEmitter<CallEvents> implements MediaCall {
     };
   }
 
+  /** renewMedia() waits for this. */
+  renewGate: Promise<void> = Promise.resolve();
+
   async renewMedia() {
+    await this.renewGate;
     if (this.renewError) throw this.renewError;
     this.asked.push('renewMedia');
     this.#generation++;

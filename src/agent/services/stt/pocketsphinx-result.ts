@@ -29,10 +29,10 @@ export interface JudgeOptions {
 }
 
 /**
- * Measured with flite's voice slt: of 28 sentences of the front desk the worst word scores -43 ("help" alone), of 17
- * others the best forced sentence -46.
+ * Measured with flite's voice slt: the worst word of 28 sentences of the front desk scores -43, the worst words of 17
+ * other sentences -48 and below.
  */
-export const JUDGE_DEFAULTS = { minWordScore: -45, minWordFrames: 8 } as const satisfies Required<JudgeOptions>;
+export const JUDGE_DEFAULTS = { minWordScore: -46, minWordFrames: 8 } as const satisfies Required<JudgeOptions>;
 
 /** `word start end pprob ascr lscr lback` */
 const BACKTRACE_LINE = /^(\S+)[ \t]+(\d+)[ \t]+(\d+)[ \t]+[\d.]+[ \t]+(-?\d+)[ \t]+-?\d+[ \t]+\d+[ \t]*$/gm;

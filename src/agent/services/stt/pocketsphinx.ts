@@ -16,15 +16,15 @@ import { EAR_SAMPLE_RATE } from '../../types.ts';
 import { type RunningProgram, startProgram } from '../program.ts';
 import { Slots } from '../slots.ts';
 import type { Stt, SttListenOptions, SttUtterance, Transcription } from '../stt.ts';
-import { grammarWords, pickPronunciations } from './jsgf.ts';
+import { grammarWords, pickPronunciations, type SpeechGrammar } from './jsgf.ts';
 import { judge } from './pocketsphinx-result.ts';
 
 export interface PocketSphinxOptions {
   command: string;
   /** Folder with `en-us/` (acoustic model) and `cmudict-en-us.dict`. */
   modelDir: string;
-  /** JSGF; its words must be in the dictionary. */
-  grammar: string;
+  /** Its words must be in the dictionary. */
+  grammar: SpeechGrammar;
   clock: Clock;
   log: Logger;
   /** From the end of the utterance to its words. */
@@ -102,14 +102,15 @@ export class PocketSphinx implements Stt {
 }
 
 async function writeFiles(options: Required<PocketSphinxOptions>): Promise<Files> {
+  const { jsgf } = options.grammar;
   const dictionaryFile = join(options.modelDir, 'cmudict-en-us.dict');
   const full = await readFile(dictionaryFile, 'utf8').catch((cause: unknown) => {
     throw new AntipodeError('ERR_SERVICE_UNAVAILABLE', `No pocketsphinx model at ${options.modelDir}.`, { cause });
   });
-  const pronunciations = pickPronunciations(full, grammarWords(options.grammar));
+  const pronunciations = pickPronunciations(full, grammarWords(jsgf), options.grammar.pronunciations);
   const folder = await mkdtemp(join(tmpdir(), 'antipode-stt-'));
   const files = { folder, grammar: join(folder, 'grammar.jsgf'), dictionary: join(folder, 'words.dict') };
-  await writeFile(files.grammar, options.grammar, { mode: 0o600 });
+  await writeFile(files.grammar, jsgf, { mode: 0o600 });
   await writeFile(files.dictionary, pronunciations, { mode: 0o600 });
   return files;
 }
@@ -209,7 +210,9 @@ function decoderArguments(options: Required<PocketSphinxOptions>, files: Files):
     // Word by word scores in the log, for judge().
     ['-backtrace', 'yes'],
     // A dearer word keeps the decoder from filling trailing sound with an optional one.
-    ['-wip', '0.1'],
+    ['-wip', '0.2'],
+    // The default prunes the way out of a sentence whose last word is drawn out.
+    ['-wbeam', '1e-48'],
     // Its own cutting must not halve an utterance that pauses: 2 s of silence, in frames of 10 ms.
     ['-vad_postspeech', '200'],
   ].flat();

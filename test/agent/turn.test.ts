@@ -1,0 +1,91 @@
+import { describe, expect, test } from 'vitest';
+import { turnTimelineSchema } from '../../src/agent/client-events.ts';
+import { Conversation } from '../../src/agent/conversation.ts';
+import { Turn, timelineOf } from '../../src/agent/turn.ts';
+
+describe('a turn', () => {
+  test('has parts that add up to its total', () => {
+    const turn = new Turn(3, 'speech');
+    Object.assign(turn.marks, {
+      lastSoundAtMs: 1_000,
+      endedAtMs: 1_500,
+      transcribedAtMs: 1_510,
+      repliedAtMs: 1_511,
+      synthesizedAtMs: 1_551,
+      audibleAtMs: 1_556,
+    });
+    const timeline = timelineOf(turn, 40, false);
+    expect(timeline).toEqual({
+      turn: 3,
+      endpointingMs: 500,
+      sttMs: 10,
+      llmMs: 1,
+      ttsMs: 40,
+      mouthMs: 5,
+      backboneRttMs: 40,
+      totalMs: 556,
+      interrupted: false,
+    });
+    expect(turnTimelineSchema.safeParse(timeline).success).toBe(true);
+  });
+
+  test('has no timeline before it is audible', () => {
+    const turn = new Turn(0, 'call');
+    turn.marks.lastSoundAtMs = 5;
+    expect(timelineOf(turn, null, false)).toBeNull();
+  });
+
+  test('has no endpointing and no transcription when it was typed', () => {
+    const turn = new Turn(1, 'text');
+    Object.assign(turn.marks, {
+      lastSoundAtMs: 0,
+      endedAtMs: 0,
+      transcribedAtMs: 1,
+      repliedAtMs: 2,
+      synthesizedAtMs: 3,
+      audibleAtMs: 4,
+    });
+    expect(timelineOf(turn, null, false)).toMatchObject({ endpointingMs: null, sttMs: null, llmMs: 2, totalMs: 4 });
+  });
+
+  test('tells that it is over once, whichever way it ended first', () => {
+    const turn = new Turn(1, 'speech');
+    let settled = 0;
+    turn.onSettled(() => settled++);
+    turn.finish();
+    turn.abort('interrupted');
+    expect(settled).toBe(1);
+    expect(turn.signal.aborted).toBe(false);
+  });
+
+  test('does not become audible after it was aborted', () => {
+    const turn = new Turn(1, 'speech');
+    turn.abort('interrupted');
+    turn.markAudible(10);
+    expect(turn.marks.audibleAtMs).toBeNull();
+  });
+});
+
+describe('the conversation', () => {
+  test('replaces the words of an unheard turn by those of the turn that carries it on', () => {
+    const conversation = new Conversation();
+    const first = new Turn(1, 'speech');
+    const second = new Turn(2, 'speech', first);
+    conversation.callerSaid(first, 'I would like');
+    conversation.callerSaid(second, 'I would like a table');
+    expect(conversation.entries).toEqual([{ role: 'caller', turn: 2, text: 'I would like a table' }]);
+  });
+
+  test('records nothing where nothing was heard or understood', () => {
+    const conversation = new Conversation();
+    conversation.callerSaid(new Turn(1, 'speech'), '');
+    conversation.agentSaid(new Turn(1, 'speech'), '', true);
+    expect(conversation.entries).toEqual([]);
+  });
+
+  test('drops the oldest entries beyond its bound', () => {
+    const conversation = new Conversation({ maxEntries: 2 });
+    for (const number of [1, 2, 3]) conversation.callerSaid(new Turn(number, 'text'), `words ${number}`);
+    expect(conversation.entries.map((entry) => entry.turn)).toEqual([2, 3]);
+  });
+});

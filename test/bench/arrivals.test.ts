@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest';
+import { Arrivals } from '../../bench/light-caller/arrivals.ts';
+
+test('a steady stream has nothing lost and nothing late, over the wrap of both numbers', () => {
+  const arrivals = new Arrivals();
+  for (let index = 0; index < 20; index++) {
+    const timestamp = (0xffff_ffff - 5 * 960 + index * 960) >>> 0;
+    expect(arrivals.take((65_530 + index) & 0xffff, timestamp, index * 20 + (index % 2))).toBe(0);
+  }
+  expect(arrivals.report()).toEqual({ received: 20, lost: 0, disordered: 0, late: 0, worstMs: 1 });
+});
+
+test('a hole is lost, what comes after it is not late for that', () => {
+  const arrivals = new Arrivals();
+  arrivals.take(1, 0, 0);
+  expect(arrivals.take(4, 3 * 960, 60)).toBe(2);
+  expect(arrivals.report()).toMatchObject({ received: 2, lost: 2, late: 0 });
+});
+
+test('a frame more than 30 ms after the one before is late, silence by DTX is not', () => {
+  const arrivals = new Arrivals();
+  arrivals.take(1, 0, 0);
+  arrivals.take(2, 960, 30);
+  arrivals.take(3, 2 * 960, 61);
+  arrivals.take(4, 22 * 960, 461);
+  expect(arrivals.report()).toMatchObject({ received: 4, lost: 0, late: 1, worstMs: 11 });
+});
+
+test('duplicates and stragglers are counted apart and heal no loss', () => {
+  const arrivals = new Arrivals();
+  arrivals.take(1, 0, 0);
+  arrivals.take(3, 2 * 960, 40);
+  expect(arrivals.take(3, 2 * 960, 41)).toBeLessThan(0);
+  expect(arrivals.take(2, 960, 42)).toBeLessThan(0);
+  expect(arrivals.report()).toMatchObject({ received: 2, lost: 1, disordered: 2 });
+});

@@ -1,0 +1,42 @@
+/** Starts the page: makes the call with the browser's own parts, wires what the browser tells, renders. */
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { z } from 'zod';
+import { browserClock } from './client/browser-clock.ts';
+import { Call } from './client/call.ts';
+import { Media } from './client/media.ts';
+import { Microphone, microphonePermission } from './client/microphone.ts';
+import { App } from './ui/app.tsx';
+import { CrashGuard } from './ui/crash-guard.tsx';
+import './styles/tokens.css';
+import './styles/base.css';
+import './styles/stage.css';
+import './styles/talk.css';
+import './styles/turns.css';
+import './styles/route.css';
+
+// The page's CSP forbids the code generation that zod would try first.
+z.config({ jitless: true });
+
+const rest = { baseUrl: '', timeoutMs: 8_000, fetch: window.fetch.bind(window) };
+const call = new Call({
+  clock: browserClock,
+  random: Math.random,
+  rest,
+  openMicrophone: () => Microphone.open(),
+  microphonePermission,
+  createMedia: (options, handlers) => new Media(options, handlers),
+});
+
+window.addEventListener('online', () => call.networkReturned());
+window.addEventListener('pagehide', () => call.hangUp());
+navigator.mediaDevices?.addEventListener('devicechange', () => void call.reopenMicrophone());
+
+const query = new URLSearchParams(window.location.search);
+createRoot(document.getElementById('root')!).render(
+  <StrictMode>
+    <CrashGuard onCrash={() => call.hangUp()}>
+      <App call={call} rest={rest} wishedAgent={query.get('agent')} autojoin={query.get('autojoin') === '1'} />
+    </CrashGuard>
+  </StrictMode>,
+);

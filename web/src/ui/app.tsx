@@ -1,0 +1,215 @@
+/** The page: the stage on one side; on the other the choice of an agent, or the call with what it shows. */
+import { useEffect, useRef, useState } from 'react';
+import type { Call } from '../client/call.ts';
+import { type CallStateName, isLive } from '../client/call-state.ts';
+import type { CallView } from '../client/call-view.ts';
+import type { Failure } from '../client/failure.ts';
+import type { RestOptions } from '../client/rest.ts';
+import { AgentAudio } from './agent-audio.tsx';
+import { AgentChoice } from './agent-choice.tsx';
+import { EndBanner, FailureBanner, MicrophoneBanner, ReconnectingBanner } from './banner.tsx';
+import { Composer } from './composer.tsx';
+import { BrandMark } from './icons.tsx';
+import { Levels } from './levels.ts';
+import { Notices } from './notices.tsx';
+import { RoutePanel } from './route-panel.tsx';
+import { Stage } from './stage.tsx';
+import { Transcript } from './transcript.tsx';
+import { TurnsPanel } from './turns-panel.tsx';
+import { type Directory, useCallView, useDirectory } from './use-call.ts';
+
+interface AppProps {
+  call: Call;
+  rest: RestOptions;
+  /** Name in the page's address, or null. */
+  wishedAgent: string | null;
+  autojoin: boolean;
+}
+
+const STATE_WORDS: Record<CallStateName, string> = {
+  idle: 'Ready',
+  joining: 'Joining',
+  connected: 'Connected',
+  reconnecting: 'Coming back',
+  ended: 'Call ended',
+  failed: 'Not connected',
+};
+
+export function App({ call, rest, wishedAgent, autojoin }: AppProps) {
+  const view = useCallView(call);
+  const directory = useDirectory(rest);
+  const [levels] = useState(() => new Levels());
+  const [picked, setPicked] = useState<string | null>(wishedAgent);
+  const chosen = choose(directory, picked);
+  const { state } = view;
+  const inCall = isLive(state) || state.name === 'ended' || view.connectedAtMs !== null;
+  const agentTitle = titleOf(view, directory, chosen);
+  const notBeforeMs = useNotBefore(state.name === 'failed' ? state.failure : null);
+
+  const join = () => {
+    const agent = 'agent' in state && state.agent !== null && inCall ? state.agent : chosen;
+    if (agent === null) return;
+    levels.wake();
+    void call.join(agent);
+  };
+  useAutojoin(call, autojoin ? wishedAgent : null);
+  useKeptFocus(state.name);
+
+  return (
+    <div className="page">
+      <header className="top">
+        <p className="brand">
+          <BrandMark />
+          Antipode
+        </p>
+        <p className="state" role="status" data-testid="call-state" data-state={state.name}>
+          {state.name === 'idle' && agentTitle === null ? 'Not connected' : STATE_WORDS[state.name]}
+        </p>
+      </header>
+      <main className="columns" data-in-call={inCall || undefined}>
+        <div className="column column-stage">
+          <Stage
+            call={call}
+            view={view}
+            levels={levels}
+            agentTitle={agentTitle}
+            looking={directory.agents === null && directory.failure === null}
+            notBeforeMs={notBeforeMs}
+            onJoin={join}
+          />
+          {inCall && <Background view={view} />}
+        </div>
+        <div className="column column-talk">
+          <AgentAudio stream={view.agentStream} levels={levels} />
+          {state.name === 'failed' && <FailureBanner failure={state.failure} />}
+          {inCall ? (
+            <Conversation call={call} view={view} agentTitle={agentTitle ?? 'the agent'} />
+          ) : (
+            <Lobby
+              directory={directory}
+              chosen={chosen}
+              wished={picked}
+              failed={state.name === 'failed'}
+              onChoose={setPicked}
+            />
+          )}
+        </div>
+      </main>
+    </div>
+  );
+}
+
+/** Beside a call: where it runs and what the agent says of itself. */
+function Background({ view }: { view: CallView }) {
+  const backboneRttMs = view.turns.findLast((turn) => turn.timeline.backboneRttMs !== null)?.timeline.backboneRttMs;
+  return (
+    <>
+      <Notices notices={view.notices} />
+      {view.placement && (
+        <RoutePanel placement={view.placement} network={view.network} backboneRttMs={backboneRttMs ?? null} />
+      )}
+    </>
+  );
+}
+
+function Conversation({ call, view, agentTitle }: { call: Call; view: CallView; agentTitle: string }) {
+  const { state } = view;
+  return (
+    <>
+      {state.name === 'reconnecting' && <ReconnectingBanner state={state} />}
+      {view.microphoneProblem && (
+        <MicrophoneBanner failure={view.microphoneProblem} onReopen={() => void call.reopenMicrophone()} />
+      )}
+      <EndBanner view={view}>
+        <ChooseAnother call={call} />
+      </EndBanner>
+      {state.name === 'failed' && <ChooseAnother call={call} />}
+      <section className="panel talk" aria-label="Conversation">
+        <Transcript view={view} agentTitle={agentTitle} />
+        {isLive(state) && <Composer call={call} agentTitle={agentTitle} enabled={state.name !== 'joining'} />}
+      </section>
+      <TurnsPanel records={view.turns} />
+    </>
+  );
+}
+
+function ChooseAnother({ call }: { call: Call }) {
+  return (
+    <button type="button" className="plain-button" data-testid="choose-another" onClick={() => call.dismiss()}>
+      Choose another agent
+    </button>
+  );
+}
+
+interface LobbyProps {
+  directory: Directory;
+  chosen: string | null;
+  wished: string | null;
+  /** A failed call already says what is wrong. */
+  failed: boolean;
+  onChoose: (name: string) => void;
+}
+
+function Lobby({ directory, chosen, wished, failed, onChoose }: LobbyProps) {
+  const { agents, failure, reload } = directory;
+  const unknown: Failure | null =
+    agents !== null && wished !== null && chosen === null
+      ? { code: 'ERR_AGENT_UNKNOWN', message: wished, retryable: false, retryAfterMs: null }
+      : null;
+  return (
+    <>
+      {failure && !failed && <FailureBanner failure={failure} onReload={reload} />}
+      {unknown && !failed && <FailureBanner failure={unknown} />}
+      {!(failure && agents === null) && <AgentChoice agents={agents} chosen={chosen} onChoose={onChoose} />}
+    </>
+  );
+}
+
+/** The agent that the big button calls: the one picked if it is there, else the first; none for a wrong wish. */
+function choose(directory: Directory, picked: string | null): string | null {
+  const { agents } = directory;
+  if (agents === null) return null;
+  if (picked === null) return agents[0]?.name ?? null;
+  return agents.some((agent) => agent.name === picked) ? picked : null;
+}
+
+function titleOf(view: CallView, directory: Directory, chosen: string | null): string | null {
+  const { state } = view;
+  if (view.agent && state.name !== 'idle') return view.agent.title;
+  const name = 'agent' in state && isLive(state) ? state.agent : chosen;
+  return directory.agents?.find((agent) => agent.name === name)?.title ?? null;
+}
+
+/** performance.now() from which on the server may be asked again after this failure. */
+function useNotBefore(failure: Failure | null): number | null {
+  const [known, setKnown] = useState<{ failure: Failure | null; atMs: number | null }>({ failure: null, atMs: null });
+  if (known.failure === failure) return known.atMs;
+  const waitMs = failure?.retryAfterMs ?? null;
+  const next = { failure, atMs: waitMs === null ? null : performance.now() + waitMs };
+  setKnown(next);
+  return next.atMs;
+}
+
+function useAutojoin(call: Call, agent: string | null): void {
+  const done = useRef(false);
+  useEffect(() => {
+    if (agent === null || done.current) return;
+    done.current = true;
+    void call.join(agent);
+  }, [call, agent]);
+}
+
+/** When the button with the focus goes away with its state, the next one gets it, so that keyboards stay in place. */
+function useKeptFocus(state: CallStateName): void {
+  const first = useRef(true);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new state is what takes buttons away
+  useEffect(() => {
+    if (first.current) {
+      first.current = false;
+      return;
+    }
+    const focused = document.activeElement;
+    if (focused && focused !== document.body) return;
+    document.querySelector<HTMLElement>('[data-keep-focus]')?.focus({ preventScroll: true });
+  }, [state]);
+}

@@ -1,0 +1,57 @@
+/** Where the call runs: the caller, the POP and the core as stations of one line, with the measured legs between. */
+import type { PlacementView } from '../../../src/signaling/protocol.ts';
+import type { NetworkSample } from '../client/network-sample.ts';
+import { roundTrip } from './milliseconds.ts';
+
+interface RoutePanelProps {
+  placement: PlacementView;
+  network: NetworkSample | null;
+  /** POP-core round trip of the newest turn, ms. */
+  backboneRttMs: number | null;
+}
+
+export function RoutePanel({ placement, network, backboneRttMs }: RoutePanelProps) {
+  const { caller, pop, core } = placement;
+  return (
+    <section className="panel route" aria-labelledby="route-heading" data-testid="placement">
+      <header className="panel-head">
+        <h2 id="route-heading">Where this call runs</h2>
+      </header>
+      <ol className="stations">
+        <li className="station station-caller">
+          <b>{callerName(caller)}</b>
+          <span>You: {caller.how}</span>
+        </li>
+        <li className="leg figures">{leg(network?.rttMs ?? null, network?.protocol ?? null)}</li>
+        <li className="station station-pop">
+          <b>{pop.region}</b>
+          <span>Point of presence {pop.nodeId}</span>
+        </li>
+        <li className="leg figures">{leg(backboneRttMs, null)}</li>
+        <li className="station station-core">
+          <b>{core.region}</b>
+          <span>Core {core.nodeId}, where the agent runs</span>
+        </li>
+      </ol>
+      <p className="route-reason">{placement.reason}</p>
+    </section>
+  );
+}
+
+function leg(rttMs: number | null, protocol: 'udp' | 'tcp' | null): string {
+  if (rttMs === null) return 'not measured yet';
+  return `${roundTrip(rttMs)} there and back${protocol === 'tcp' ? ', over TCP' : ''}`;
+}
+
+function callerName(caller: PlacementView['caller']): string {
+  const country = caller.country === null ? null : countryName(caller.country);
+  return [caller.city, country].filter((name) => name !== null).join(', ') || 'Place unknown';
+}
+
+function countryName(code: string): string {
+  try {
+    return new Intl.DisplayNames(['en'], { type: 'region' }).of(code) ?? code;
+  } catch {
+    return code;
+  }
+}
