@@ -14,12 +14,16 @@ export default defineAgent({
   pipeline: (call) => chain(echo(call)),
 });
 
+/** Behind by more than this the echo leaves frames out: a mirror that is late stays late. */
+const MAX_BEHIND_MS = 60;
+
 function echo({ mouth, send }: AgentCall): Stage {
   let utterance: number | null = null;
   return {
     name: 'echo',
     process(frame) {
       if (frame.kind === 'caller-audio') {
+        if (frame.audio.origin === 'silence' || mouth.bufferedMs > MAX_BEHIND_MS) return;
         utterance ??= mouth.open();
         mouth.write(utterance, frame.audio.pcm, EAR_SAMPLE_RATE);
       } else if (frame.kind === 'call-started') {

@@ -54,11 +54,13 @@ process.exit(result.pass ? 0 : 1);
 function printTable(shown: BenchResult): void {
   const rows = Object.entries(shown.figures).map(([figure, value]) => {
     const budget = shown.budget[figure];
-    const verdict = budget === undefined ? '' : value !== null && value <= budget ? `ok (<= ${budget})` : `OVER ${budget}`;
+    const verdict =
+      budget === undefined ? '' : value !== null && value <= budget ? `ok (<= ${budget})` : `OVER ${budget}`;
     return { figure, value: value === null ? '-' : String(Math.round(value * 1000) / 1000), verdict };
   });
   const width = Math.max(...rows.map((row) => row.figure.length));
   process.stdout.write(`${shown.name}: ${shown.question}\n`);
-  for (const row of rows) process.stdout.write(`  ${row.figure.padEnd(width)}  ${row.value.padStart(10)}  ${row.verdict}\n`);
+  for (const row of rows)
+    process.stdout.write(`  ${row.figure.padEnd(width)}  ${row.value.padStart(10)}  ${row.verdict}\n`);
   process.stdout.write(`  ${shown.machine}\n  ${shown.pass ? 'within budget' : 'OUT OF BUDGET'}\n`);
 }

@@ -48,8 +48,10 @@ export const CONVERSATION_LIMITS = {
   afterInterruptionMs: 5_000,
 } as const satisfies ConversationLimits;
 
-/** An agent that is silent for this long has finished: longer than the pauses within speech. */
-export const AGENT_DONE_MS = 600;
+/** An agent that is silent for this long has finished: longer than the pauses between its sentences. */
+export const AGENT_DONE_MS = 1_000;
+/** An interrupted agent that is silent for this long has stopped: longer than the pauses between its words. */
+export const AGENT_STOPPED_MS = 600;
 /** The interruption comes this long after the answer began. */
 export const INTERRUPT_AFTER_MS = 1_500;
 
@@ -105,6 +107,10 @@ function isDone(listener: Listener): boolean {
   return listener.silentForMs >= AGENT_DONE_MS;
 }
 
+function hasStopped(listener: Listener): boolean {
+  return listener.silentForMs >= AGENT_STOPPED_MS;
+}
+
 async function greeting(options: ConversationOptions): Promise<void> {
   const { listener, limits, signal } = options;
   const startedAtMs = await listener.until(() => (listener.heardUpToMs > 0 ? listener.heardUpToMs : null), {
@@ -140,13 +146,13 @@ async function interrupt(options: ConversationOptions, clip: Clip, turn: Turn, a
   const tooShort = () =>
     new AntipodeError('ERR_CALL_FAILED', 'the agent had finished its answer before it could be interrupted');
   const going = await listener.until(
-    () => (isDone(listener) ? false : listener.heardUpToMs - answeredAtMs >= INTERRUPT_AFTER_MS ? true : null),
+    () => (hasStopped(listener) ? false : listener.heardUpToMs - answeredAtMs >= INTERRUPT_AFTER_MS ? true : null),
     { timeoutMs: limits.answerMs, code: 'ERR_CALL_FAILED', message: 'the audio of the answer stopped coming', signal },
   );
   if (!going) throw tooShort();
   const saying = microphone.say(clip);
   const interruptedAtMs = await abortable(saying.begun, signal);
-  await listener.until(() => (isDone(listener) ? true : null), {
+  await listener.until(() => (hasStopped(listener) ? true : null), {
     timeoutMs: limits.interruptionMs,
     code: 'ERR_CALL_FAILED',
     message: `the agent talked on for ${limits.interruptionMs / 1_000} s after it was interrupted`,

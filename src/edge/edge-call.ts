@@ -16,6 +16,7 @@ import type { CoreLinks } from './core-links.ts';
 import type { DownlinkWriterStats } from './downlink-writer.ts';
 import type { EdgeMetrics } from './edge-metrics.ts';
 import { MediaWatch, type MediaWatchOptions } from './media-watch.ts';
+import { type PlainCaller, type PlainDoor, PlainMedia } from './plain-media.ts';
 import type { UplinkTapStats } from './uplink-tap.ts';
 
 export type EdgeCallEvents = {
@@ -31,6 +32,9 @@ export interface EdgeCallOptions extends Pick<MediaWatchOptions, 'mediaConnectTi
   request: CallRequest;
   worker: MediaWorker;
   links: CoreLinks;
+  /** Where plain media listens, and the address that is told instead. */
+  listenIp: string;
+  announcedAddress: string | null;
   splice: Omit<CallSpliceOptions, 'clock' | 'metrics' | 'onPlayed'>;
   clock: Clock;
   log: Logger;
@@ -57,7 +61,7 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
   readonly #route: CallRoute;
   readonly #watch: MediaWatch;
   #earlyEvents: ClientEvent[] | null = [];
-  #media: CallerMedia | null = null;
+  #media: CallerMedia | PlainMedia | null = null;
   /** Settles when the splice is built on the worker that runs now. */
   #built = Promise.withResolvers<void>();
   #renewing: Promise<void> | null = null;
@@ -162,6 +166,32 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
       this.#renewing = null;
     });
     return this.#renewing;
+  }
+
+  /**
+   * Take the caller by plain SRTP instead of WebRTC: the offered transports are closed.
+   * @throws ERR_MEDIA_PARAMETERS, ERR_MEDIA_WORKER_DIED, ERR_SESSION_ENDED
+   */
+  async connectPlain(caller: PlainCaller): Promise<PlainDoor> {
+    const former = this.#present();
+    const media = await this.#counted(
+      PlainMedia.create({
+        worker: this.worker,
+        listenIp: this.#options.listenIp,
+        announcedAddress: this.#options.announcedAddress,
+        caller,
+        downlinkProducerId: this.#splice.downlinkProducerId,
+        onUplink: (packet) => this.#splice.tap.push(packet),
+        onChange: () => this.#onMediaChange(),
+      }),
+    );
+    if (this.#end || this.#media !== former) {
+      media.close();
+      throw new AntipodeError('ERR_SESSION_ENDED', this.#end?.reason ?? 'The media of this call changed meanwhile.');
+    }
+    this.#media = media;
+    former.close();
+    return media.door;
   }
 
   /** Words for the agent. @throws ERR_REQUEST_TOO_LARGE */
@@ -282,6 +312,9 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
 
   #present(): CallerMedia {
     this.#assertRunning();
+    if (this.#media instanceof PlainMedia) {
+      throw new AntipodeError('ERR_MEDIA_STATE', 'This call has plain media, not WebRTC.');
+    }
     if (!this.#media) throw new AntipodeError('ERR_MEDIA_WORKER_DIED', 'The media of this call is gone.');
     return this.#media;
   }

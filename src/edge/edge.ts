@@ -151,6 +151,8 @@ export class Edge {
           firstSequenceNumber: randomInt(0x1_0000),
           firstTimestamp: randomInt(0x1_0000_0000),
         },
+        listenIp: config.edge.listenIp,
+        announcedAddress: config.edge.announcedAddress,
         mediaConnectTimeoutMs: config.limits.mediaConnectTimeoutMs,
         resumeWindowMs: config.limits.resumeWindowMs,
         clock,

@@ -7,4 +7,5 @@ export type { CoreAddress } from './core-links.ts';
 export type { DownlinkResult, DownlinkWriterStats } from './downlink-writer.ts';
 export { Edge, type EdgeOptions, type EdgeStats, type EdgeWorkerStats } from './edge.ts';
 export type { EdgeCall, EdgeCallEvents, EdgeCallStats } from './edge-call.ts';
+export type { PlainCaller, PlainDoor } from './plain-media.ts';
 export type { AudioLevel, UplinkResult, UplinkTapStats } from './uplink-tap.ts';

@@ -131,19 +131,19 @@ describe('converse()', () => {
     sounds = [
       [500, 1_500],
       [3_700, 4_700],
-      [6_500, 7_000],
+      [7_000, 7_500],
     ];
     const ended = run(['a.wav', 'b.wav']);
-    await pass(8_000);
+    await pass(9_000);
     expect(await ended).toBe('done');
     expect(talk.greetedAtMs).toBe(500);
     expect(said.map(({ path }) => path)).toEqual(['a.wav', 'b.wav']);
-    // 600 ms after the greeting, and after the first answer; each within a frame.
-    expect(Math.abs(said[0]!.atMs - 2_100)).toBeLessThanOrEqual(10);
-    expect(Math.abs(said[1]!.atMs - 5_300)).toBeLessThanOrEqual(10);
+    // A second after the greeting, and after the first answer; each within a frame.
+    expect(Math.abs(said[0]!.atMs - 2_500)).toBeLessThanOrEqual(10);
+    expect(Math.abs(said[1]!.atMs - 5_700)).toBeLessThanOrEqual(10);
     expect(talk.turns).toEqual([
       { voiceToVoiceMs: 3_700 - (said[0]!.atMs + 900) },
-      { voiceToVoiceMs: 6_500 - (said[1]!.atMs + 900) },
+      { voiceToVoiceMs: 7_000 - (said[1]!.atMs + 900) },
     ]);
   });
 

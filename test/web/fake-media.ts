@@ -18,21 +18,19 @@ const MEDIA_CODECS: types.RouterRtpCodecCapability[] = [
 ];
 
 export class FakeMedia {
-  readonly #workerBin: string;
   #worker: types.Worker;
   #router: types.Router;
   #transports = new Map<string, types.WebRtcTransport>();
   #produced = Promise.withResolvers<types.Producer>();
 
-  private constructor(workerBin: string, worker: types.Worker, router: types.Router) {
-    this.#workerBin = workerBin;
+  private constructor(worker: types.Worker, router: types.Router) {
     this.#worker = worker;
     this.#router = router;
   }
 
-  static async start(workerBin: string): Promise<FakeMedia> {
-    const worker = await createWorker({ workerBin, logLevel: 'error' });
-    return new FakeMedia(workerBin, worker, await worker.createRouter({ mediaCodecs: MEDIA_CODECS }));
+  static async start(): Promise<FakeMedia> {
+    const worker = await createWorker({ logLevel: 'error' });
+    return new FakeMedia(worker, await worker.createRouter({ mediaCodecs: MEDIA_CODECS }));
   }
 
   get routerRtpCapabilities(): types.RtpCapabilities {
@@ -49,7 +47,7 @@ export class FakeMedia {
     await new Promise<void>((resolve) => this.#worker.once('died', () => resolve()));
     this.#transports.clear();
     this.#produced = Promise.withResolvers();
-    this.#worker = await createWorker({ workerBin: this.#workerBin, logLevel: 'error' });
+    this.#worker = await createWorker({ logLevel: 'error' });
     this.#router = await this.#worker.createRouter({ mediaCodecs: MEDIA_CODECS });
   }
 

@@ -26,8 +26,8 @@ import { FakeMedia, OFFERED_WITHOUT_MEDIA } from './fake-media.ts';
 export interface FakePopOptions {
   /** Folder of the built page; null serves none. */
   pageDir?: string | null;
-  /** A mediasoup worker for real media; null offers transports that lead nowhere. */
-  workerBin?: string | null;
+  /** Real media by a mediasoup worker (MEDIASOUP_WORKER_BIN, or mediasoup's own); else the transports lead nowhere. */
+  media?: boolean;
   resumeWindowMs?: number;
 }
 
@@ -95,7 +95,6 @@ export class FakePop {
   refuseSockets = false;
   sessionTtlMs = 120_000;
   sessionsCreated = 0;
-  /** Milliseconds that a joined caller's echo was heard, with media. */
   readonly media: FakeMedia | null;
 
   readonly #http: Server;
@@ -120,8 +119,8 @@ export class FakePop {
   }
 
   static async start(options: FakePopOptions = {}): Promise<FakePop> {
-    const complete = { pageDir: null, workerBin: null, resumeWindowMs: 30_000, ...options };
-    const media = complete.workerBin === null ? null : await FakeMedia.start(complete.workerBin);
+    const complete = { pageDir: null, media: false, resumeWindowMs: 30_000, ...options };
+    const media = complete.media ? await FakeMedia.start() : null;
     const pop = new FakePop(complete, media);
     await new Promise<void>((resolve) => pop.#http.listen(0, '127.0.0.1', resolve));
     return pop;

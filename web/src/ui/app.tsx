@@ -199,7 +199,10 @@ function useAutojoin(call: Call, agent: string | null): void {
   }, [call, agent]);
 }
 
-/** When the button with the focus goes away with its state, the next one gets it, so that keyboards stay in place. */
+/**
+ * When the button with the focus goes away with its state, the heading above its successor gets it: keyboards stay in
+ * place, and an Enter that is held too long does not hang up what it has just called.
+ */
 function useKeptFocus(state: CallStateName): void {
   const first = useRef(true);
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new state is what takes buttons away

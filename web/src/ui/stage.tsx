@@ -37,7 +37,9 @@ export function Stage({ call, view, levels, agentTitle, looking, notBeforeMs, on
   const { state } = view;
   return (
     <section className="stage" aria-label="Call" data-live={isLive(state) || undefined}>
-      <h1 className="stage-title">{agentTitle ?? (looking ? 'One moment' : 'Nobody to call yet')}</h1>
+      <h1 className="stage-title" tabIndex={-1} data-keep-focus>
+        {agentTitle ?? (looking ? 'One moment' : 'Nobody to call yet')}
+      </h1>
       <Dial view={view} levels={levels}>
         <DialCenter view={view} agentTitle={agentTitle} notBeforeMs={notBeforeMs} onJoin={onJoin} />
       </Dial>
@@ -62,13 +64,7 @@ export function Stage({ call, view, levels, agentTitle, looking, notBeforeMs, on
               {view.muted ? 'Unmute' : 'Mute'}
             </button>
           )}
-          <button
-            type="button"
-            className="control control-end"
-            data-testid="hang-up"
-            data-keep-focus
-            onClick={() => call.hangUp()}
-          >
+          <button type="button" className="control control-end" data-testid="hang-up" onClick={() => call.hangUp()}>
             <HangUpIcon />
             {state.name === 'joining' ? 'Cancel' : 'Hang up'}
           </button>
@@ -119,7 +115,6 @@ function JoinButton(props: {
       type="button"
       className="join"
       data-testid="join"
-      data-keep-focus
       aria-disabled={unavailable}
       onClick={() => {
         if (!unavailable) onJoin();

@@ -24,7 +24,7 @@ export interface Verdict {
 export interface JudgeOptions {
   /** A word scoring below this is not what was said. */
   minWordScore?: number;
-  /** Shorter words say too little about themselves. */
+  /** Shorter words say too little about themselves, beside longer ones. */
   minWordFrames?: number;
 }
 
@@ -44,13 +44,20 @@ const BACKTRACE_LINE = /^(\S+)[ \t]+(\d+)[ \t]+(\d+)[ \t]+[\d.]+[ \t]+(-?\d+)[ \
 export function judge(stdout: string, stderr: string, options: JudgeOptions = {}): Verdict {
   const { minWordScore, minWordFrames } = { ...JUDGE_DEFAULTS, ...options };
   const text = stdout.trim().replace(/\s+/g, ' ');
-  let worst: WordScore | null = null;
-  for (const [, name, start, end, ascr] of stderr.matchAll(BACKTRACE_LINE)) {
+  const scores = wordScores(stderr);
+  const long = scores.filter(({ frames }) => frames >= minWordFrames);
+  // Nothing but short words: an answer of one syllable, or a click that became one. Then they have to speak.
+  const judged = long.length > 0 ? long : scores;
+  const worst = judged.reduce<WordScore | null>((low, each) => (low && low.score <= each.score ? low : each), null);
+  return { accepted: text !== '' && (worst === null || worst.score >= minWordScore), text, worst };
+}
+
+function wordScores(log: string): WordScore[] {
+  const scores: WordScore[] = [];
+  for (const [, name, start, end, ascr] of log.matchAll(BACKTRACE_LINE)) {
     if (!name || /^[<[(]/.test(name)) continue; // silence, noise, empty transitions
     const frames = Number(end) - Number(start) + 1;
-    if (frames < minWordFrames) continue;
-    const score = Number(ascr) / frames;
-    if (worst === null || score < worst.score) worst = { word: name.replace(/\(\d+\)$/, ''), frames, score };
+    scores.push({ word: name.replace(/\(\d+\)$/, ''), frames, score: Number(ascr) / frames });
   }
-  return { accepted: text !== '' && (worst === null || worst.score >= minWordScore), text, worst };
+  return scores;
 }

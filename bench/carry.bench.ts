@@ -1,0 +1,48 @@
+/** Fifty calls for a minute: no packet lost, no frame later than 10 ms, and what a call costs at the POP and the core. */
+import { startPair } from './nodes/pair.ts';
+import { type BenchOptions, result } from './result.ts';
+
+export async function run({ calls = 50, seconds = 60, progress }: BenchOptions) {
+  await using pair = await startPair();
+  const idle = await pair.usage();
+  progress(`opening ${calls} calls`);
+  const callers = await pair.callers(calls, 'echo', false);
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  const before = await pair.usage();
+  const beforeMs = performance.now();
+  progress(`carrying them for ${seconds} s`);
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
+  const after = await pair.usage();
+  const elapsedMs = performance.now() - beforeMs;
+  const reports = await Promise.all(callers.map((caller) => caller.stop()));
+  const sum = (pick: (report: (typeof reports)[number]) => number) =>
+    reports.reduce((total, report) => total + pick(report), 0);
+  /** Share of one CPU core that a call takes, percent. */
+  const cpu = (node: 'pop' | 'core', of: 'nodeMs' | 'workersMs') =>
+    ((after[node][of] - before[node][of]) / elapsedMs / calls) * 100;
+  const memory = (node: 'pop' | 'core', of: 'nodeRssBytes' | 'workersRssBytes') =>
+    (after[node][of] - idle[node][of]) / calls / 1_024;
+  return result(
+    'carry',
+    'What does the server lose and delay at this many calls, and what does a call cost?',
+    {
+      calls,
+      seconds: Math.round(elapsedMs / 1_000),
+      sent: sum((report) => report.sent),
+      received: sum((report) => report.received),
+      silentCalls: reports.filter((report) => report.received === 0).length,
+      packetsLost: sum((report) => report.lost),
+      packetsDisordered: sum((report) => report.disordered),
+      lateFrames: sum((report) => report.late),
+      worstLatenessMs: Math.max(...reports.map((report) => report.worstMs)),
+      loadSendLateMs: Math.max(...reports.map((report) => report.sendLateMs)),
+      popNodeCpuPercentPerCall: cpu('pop', 'nodeMs'),
+      popWorkerCpuPercentPerCall: cpu('pop', 'workersMs'),
+      coreNodeCpuPercentPerCall: cpu('core', 'nodeMs'),
+      coreWorkerCpuPercentPerCall: cpu('core', 'workersMs'),
+      popMemoryKibPerCall: memory('pop', 'nodeRssBytes') + memory('pop', 'workersRssBytes'),
+      coreMemoryKibPerCall: memory('core', 'nodeRssBytes') + memory('core', 'workersRssBytes'),
+    },
+    { packetsLost: 0, lateFrames: 0, silentCalls: 0 },
+  );
+}
