@@ -18,6 +18,9 @@ Calls an agent as a browser would, says the files, listens, and measures at its 
   --json                 print one JSON object instead of a table
   --help                 print this
 
+One process carries about ten calls beside a server on the same two cores. "caller late" says how late it fed its
+microphones: where that comes near 10 ms, it measures itself, and the calls belong into several processes.
+
 WAV files: 16-bit PCM, mono or stereo, 8 to 48 kHz.
 Exit code: 0 when every call connected and was answered, 1 when one was not, 2 when the arguments are wrong.
 `;

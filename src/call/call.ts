@@ -210,7 +210,9 @@ export class Call {
     }
     if (answer.mediaKept) return;
     this.#mediaAlive = false;
-    void this.#closeMedia().then(() => this.#openMedia(answer));
+    this.#closeMedia()
+      .then(() => this.#openMedia(answer))
+      .catch((error: unknown) => this.#stop.abort(error));
   }
 
   async #closeMedia(): Promise<void> {

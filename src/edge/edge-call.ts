@@ -6,7 +6,7 @@ import { EventEmitter } from 'node:events';
 import type { IceParameters } from 'mediasoup/types';
 import type { ClientEvent, ClientMessage, SessionEnd } from '../agent/client-events.ts';
 import type { MediaWorker } from '../backbone/index.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock, Timer } from '../clock.ts';
 import { AntipodeError, asAntipodeError } from '../errors.ts';
 import type { Logger } from '../telemetry/index.ts';
 import { type CallRequest, CallRoute } from './call-route.ts';
@@ -49,6 +49,8 @@ export interface EdgeCallStats {
   downlink: DownlinkWriterStats;
 }
 
+/** A core ends a session that was without a pipe for 10 s. */
+const HOLD_MS = 8_000;
 /** Events that wait for a listener; more than a core says while a call opens. */
 const MAX_EARLY_EVENTS = 256;
 
@@ -65,6 +67,8 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
   /** Settles when the splice is built on the worker that runs now. */
   #built = Promise.withResolvers<void>();
   #renewing: Promise<void> | null = null;
+  /** Runs while the core waits for a caller whose media process died. */
+  #holdTimer: Timer | null = null;
   #end: SessionEnd | null = null;
   #closing: Promise<void> | null = null;
 
@@ -234,11 +238,21 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
     if (this.#end) return;
     try {
       await this.#build();
-      this.#route.reroute();
+      this.#rerouteWhenHeard();
     } catch (error) {
       // Dead again: its next replacement tries again, and the caller's time to come back goes on running.
       this.#options.log.warn({ code: asAntipodeError(error).code }, 'the splice could not be built anew');
     }
+  }
+
+  /**
+   * A core without a pipe holds its words. It gets one when the caller is back to hear them, or when it would give up.
+   */
+  #rerouteWhenHeard(): void {
+    this.#holdTimer?.cancel();
+    this.#holdTimer = null;
+    if (this.#media?.ready) this.#route.reroute();
+    else this.#holdTimer = this.#options.clock.setTimeout(() => this.#route.reroute(), HOLD_MS);
   }
 
   async #build(): Promise<void> {
@@ -275,6 +289,7 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
     const media = this.#media;
     if (!media || this.#end) return;
     if (media.ready) this.#route.mediaReady();
+    if (media.ready && this.#holdTimer) this.#rerouteWhenHeard();
     this.#watch.observe(media);
   }
 
@@ -332,6 +347,7 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
     const { log, metrics, onEnded } = this.#options;
     this.#end = end;
     this.#watch.close();
+    this.#holdTimer?.cancel();
     this.#built.reject(new AntipodeError('ERR_SESSION_ENDED', end.reason));
     const told = this.#route.close(end, tellCore);
     this.#media?.close();

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, type TestContext, test } from 'vitest';
 import { loadClip } from '../../src/call/clip.ts';
 import type { CallReport } from '../../src/call/index.ts';
 import { readWav } from '../../src/call/wav.ts';
@@ -20,7 +20,6 @@ const ENDPOINT_FRAMES = 15;
 let tone: Buffer[];
 let silence: Buffer[];
 let folder: string;
-let server: ScriptedServer | null = null;
 
 beforeAll(async () => {
   tone = await opusPackets(500, 9_000);
@@ -28,12 +27,15 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'antipode-call-'));
 });
 
-afterEach(() => {
-  server?.close();
-  server = null;
-});
-
 afterAll(() => rm(folder, { recursive: true }));
+
+type Finished = TestContext['onTestFinished'];
+
+async function serve(onTestFinished: Finished, script: (agent: string) => Script | null): Promise<ScriptedServer> {
+  const server = await ScriptedServer.start(script);
+  onTestFinished(() => server.close());
+  return server;
+}
 
 interface Run {
   code: number | null;
@@ -95,11 +97,11 @@ function talker(): Script {
   };
 }
 
-test('a call measures greeting, answer and loss of an agent that echoes after a known delay, and records it', {
+test.concurrent('a call measures greeting, answer and loss of an agent that echoes after a known delay, and records it', {
   timeout: 30_000,
-}, async () => {
+}, async ({ expect, onTestFinished }) => {
   const delayMs = 2_600;
-  server = await ScriptedServer.start((agent) => (agent === 'echo' ? delayedEcho(delayMs) : null));
+  const server = await serve(onTestFinished, (agent) => (agent === 'echo' ? delayedEcho(delayMs) : null));
   const stop = await loadClip(join(AUDIO, 'stop.wav'));
   const voicedMs = (stop.voiced.last - stop.voiced.first) / 48;
   const record = join(folder, 'echo.wav');
@@ -133,8 +135,10 @@ test('a call measures greeting, answer and loss of an agent that echoes after a 
   expect(heardMs).toBeLessThan(delayMs + voicedMs + 6_000);
 });
 
-test('an interruption is measured from the first sound sent to the silence received', { timeout: 30_000 }, async () => {
-  server = await ScriptedServer.start(talker);
+test.concurrent('an interruption is measured from the first sound sent to the silence received', {
+  timeout: 30_000,
+}, async ({ expect, onTestFinished }) => {
+  const server = await serve(onTestFinished, talker);
 
   const run = await call(
     ...['--url', server.url, '--agent', 'talker', '--json', '--say', join(AUDIO, 'goodbye.wav')],
@@ -152,10 +156,10 @@ test('an interruption is measured from the first sound sent to the silence recei
   expect(summary.bargeInMs.p50).toBe(turn!.bargeInMs);
 });
 
-test('a call comes back by itself when its socket drops during set-up, later, and when its media is lost', {
+test.concurrent('a call comes back by itself when its socket drops during set-up, later, and when its media is lost', {
   timeout: 60_000,
-}, async () => {
-  server = await ScriptedServer.start(() => delayedEcho(2_600));
+}, async ({ expect, onTestFinished }) => {
+  const server = await serve(onTestFinished, () => delayedEcho(2_600));
   const running = call(
     ...['--url', server.url, '--agent', 'echo', '--json', '--say'],
     `${join(AUDIO, 'stop.wav')},${join(AUDIO, 'goodbye.wav')}`,
@@ -179,9 +183,12 @@ test('a call comes back by itself when its socket drops during set-up, later, an
   expect(calls[0]!.turns).toHaveLength(2);
 });
 
-test('an agent that says its last words and hangs up has answered', { timeout: 30_000 }, async () => {
+test.concurrent('an agent that says its last words and hangs up has answered', { timeout: 30_000 }, async ({
+  expect,
+  onTestFinished,
+}) => {
   let quietFrames = -1;
-  server = await ScriptedServer.start(() => ({
+  const server = await serve(onTestFinished, () => ({
     heard: (agent, _payload, voiced) => {
       if (voiced) quietFrames = 0;
       else if (quietFrames >= 0) quietFrames++;
@@ -198,8 +205,11 @@ test('an agent that says its last words and hangs up has answered', { timeout: 3
   expect(run).toMatchObject({ code: 0, signal: null, stderr: '' });
 });
 
-test('a refused session is told in the words of the server', { timeout: 15_000 }, async () => {
-  server = await ScriptedServer.start(() => null);
+test.concurrent('a refused session is told in the words of the server', { timeout: 15_000 }, async ({
+  expect,
+  onTestFinished,
+}) => {
+  const server = await serve(onTestFinished, () => null);
 
   const run = await call('--url', server.url, '--agent', 'nobody', '--json', '--say', join(AUDIO, 'goodbye.wav'));
 
@@ -212,9 +222,9 @@ test('a refused session is told in the words of the server', { timeout: 15_000 }
   });
 });
 
-test('a server that is not there is told as such, and several calls make several results', {
+test.concurrent('a server that is not there is told as such, and several calls make several results', {
   timeout: 15_000,
-}, async () => {
+}, async ({ expect }) => {
   const run = await call('--url', 'http://127.0.0.1:1', '--calls', '2', '--json', '--say', join(AUDIO, 'goodbye.wav'));
 
   expect(run).toMatchObject({ code: 1, signal: null });
@@ -223,7 +233,9 @@ test('a server that is not there is told as such, and several calls make several
   expect(summary).toMatchObject({ connected: 0, failed: 2 });
 });
 
-test('wrong arguments and unusable files end with exit code 2 and words on stderr', { timeout: 15_000 }, async () => {
+test.concurrent('wrong arguments and unusable files end with exit code 2 and words on stderr', {
+  timeout: 15_000,
+}, async ({ expect }) => {
   expect(await call('--agent', 'echo')).toMatchObject({
     code: 2,
     stdout: '',

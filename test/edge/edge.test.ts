@@ -319,9 +319,11 @@ describe('a call with a real WebRTC caller', () => {
     expect(call.mediaAlive).toBe(false);
     const last = session.heard.at(-1)?.packetNumber ?? 0;
     await Promise.all([call.renewMedia(), call.renewMedia()]);
-    await until('the session has a pipe on the new worker', () => session.repipeCount === 3);
+    // The core holds its words for a caller who can't hear them yet.
+    expect(session.repipeCount).toBe(2);
     await caller.kill();
     await using again = await WebRtcCaller.connect(call, edge.routerRtpCapabilities);
+    await until('the session has a pipe on the new worker', () => session.repipeCount === 3);
     await until('the core hears the caller who came back', () => (session.heard.at(-1)?.packetNumber ?? 0) > last + 20);
     await until('the caller hears the agent again', () => (session.played.at(-1)?.frames ?? 0) > 0);
     const ordered = session.heard.map((view) => view.packetNumber ?? 0);

@@ -165,11 +165,14 @@ function Lobby({ directory, chosen, wished, failed, onChoose }: LobbyProps) {
   );
 }
 
-/** The agent that the big button calls: the one picked if it is there, else the first; none for a wrong wish. */
+/**
+ * The agent that the big button calls: the one picked, none for a wrong wish; before anything is picked, the one that
+ * has most to offer to a newcomer, by its examples.
+ */
 function choose(directory: Directory, picked: string | null): string | null {
   const { agents } = directory;
   if (agents === null) return null;
-  if (picked === null) return agents[0]?.name ?? null;
+  if (picked === null) return agents.toSorted((a, b) => b.examples.length - a.examples.length)[0]?.name ?? null;
   return agents.some((agent) => agent.name === picked) ? picked : null;
 }
 

@@ -1,0 +1,178 @@
+import { describe, expect, test } from 'vitest';
+import { agentMetrics } from '../../../src/agent/agent-metrics.ts';
+import { Conversation } from '../../../src/agent/conversation.ts';
+import type { Frame } from '../../../src/agent/frames.ts';
+import type { OrMissing } from '../../../src/agent/services/missing.ts';
+import type { Stt, SttListenOptions, SttUtterance, Transcription } from '../../../src/agent/services/stt.ts';
+import { transcribe } from '../../../src/agent/stages/transcribe.ts';
+import { Turn } from '../../../src/agent/turn.ts';
+import { AntipodeError } from '../../../src/errors.ts';
+import { createMetrics } from '../../../src/telemetry/index.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { MemoryCall } from '../../support/memory-call.ts';
+
+class FakeUtterance implements SttUtterance {
+  readonly heard: number[] = [];
+  readonly signal: AbortSignal;
+  closed = false;
+  answer = Promise.withResolvers<Transcription>();
+
+  constructor({ signal }: SttListenOptions) {
+    this.signal = signal;
+  }
+
+  write(pcm: Int16Array): void {
+    this.heard.push(pcm[0]!);
+  }
+
+  finish(): Promise<Transcription> {
+    return this.answer.promise;
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+class FakeStt implements Stt {
+  readonly name = 'fake';
+  readonly utterances: FakeUtterance[] = [];
+
+  listen(options: SttListenOptions): SttUtterance {
+    const utterance = new FakeUtterance(options);
+    this.utterances.push(utterance);
+    return utterance;
+  }
+}
+
+function setUp(stt: OrMissing<FakeStt> = new FakeStt()) {
+  const call = new MemoryCall({ clock: new FakeClock() });
+  const conversation = new Conversation();
+  const metrics = agentMetrics(createMetrics({ processMetrics: false }));
+  const stage = transcribe({ call, stt, conversation, metrics });
+  const out: Frame[] = [];
+  const push = (frame: Frame) => stage.process(frame, (each) => out.push(each));
+  let frames = 0;
+  /** Frame n holds the value n. */
+  const hear = (count: number) => {
+    for (let index = 0; index < count; index++) {
+      const pcm = new Int16Array(320).fill(frames);
+      void push({ kind: 'caller-audio', audio: { pcm, position: frames * 320, receivedAtMs: 0, origin: 'received' } });
+      frames++;
+    }
+  };
+  const start = (turn: Turn, frame: number) => push({ kind: 'turn-started', turn, position: frame * 320 });
+  const end = (turn: Turn, text: string | null = null) => push({ kind: 'turn-ended', turn, text, voicedMs: 500 });
+  const transcripts = () => out.flatMap((frame) => (frame.kind === 'transcript' ? [frame] : []));
+  const failures = () => out.flatMap((frame) => (frame.kind === 'turn-failed' ? [frame.error] : []));
+  return { call, conversation, stage, push, hear, start, end, transcripts, failures, metrics };
+}
+
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+describe('the transcribing stage', () => {
+  test('gives the service the caller from a little before the first voice to the end of the turn', async () => {
+    const stt = new FakeStt();
+    const { hear, start, end } = setUp(stt);
+    const turn = new Turn(1, 'speech');
+    hear(40);
+    void start(turn, 30);
+    hear(3);
+    void end(turn);
+    hear(5);
+    const [first, last] = [stt.utterances[0]!.heard[0], stt.utterances[0]!.heard.at(-1)];
+    expect([first, last]).toEqual([18, 42]); // 250 ms are 12.5 frames
+  });
+
+  test('keeps three seconds of the caller for a turn that is noticed late, and no more', () => {
+    const stt = new FakeStt();
+    const { hear, start } = setUp(stt);
+    hear(400);
+    void start(new Turn(1, 'speech'), 0);
+    expect(stt.utterances[0]!.heard[0]).toBe(249);
+  });
+
+  test('passes the words on, to the context and to the client', async () => {
+    const stt = new FakeStt();
+    const { call, conversation, start, end, transcripts } = setUp(stt);
+    const turn = new Turn(1, 'speech');
+    void start(turn, 0);
+    const ended = end(turn);
+    stt.utterances[0]!.answer.resolve({ text: 'what time is it' });
+    await ended;
+    expect(transcripts()).toMatchObject([{ turn, text: 'what time is it', final: true, voicedMs: 500 }]);
+    expect(conversation.entries).toEqual([{ role: 'caller', turn: 1, text: 'what time is it' }]);
+    expect(call.events).toEqual([
+      { type: 'transcript', id: 'c1', turn: 1, role: 'caller', text: 'what time is it', final: true },
+    ]);
+  });
+
+  test('gives an utterance up when its turn is cut off', async () => {
+    const stt = new FakeStt();
+    const { start, end, transcripts } = setUp(stt);
+    const turn = new Turn(1, 'speech');
+    void start(turn, 0);
+    const ended = end(turn);
+    turn.abort('interrupted');
+    await ended;
+    expect(stt.utterances[0]!.closed).toBe(true);
+    expect(stt.utterances[0]!.signal.aborted).toBe(true);
+    expect(transcripts()).toEqual([]);
+  });
+
+  test('puts the words of an unheard turn before those of the turn that carries it on', async () => {
+    const stt = new FakeStt();
+    const { conversation, start, end, transcripts } = setUp(stt);
+    const first = new Turn(1, 'speech');
+    void start(first, 0);
+    const firstEnded = end(first);
+    first.abort('continued');
+    await firstEnded;
+    const second = new Turn(2, 'speech', first);
+    void start(second, 0);
+    const secondEnded = end(second);
+    stt.utterances[1]!.answer.resolve({ text: 'for two people' });
+    await settle();
+    expect(transcripts()).toEqual([]);
+    stt.utterances[0]!.answer.resolve({ text: 'I would like a table' });
+    await secondEnded;
+    expect(transcripts().map(({ text }) => text)).toEqual(['I would like a table for two people']);
+    expect(conversation.entries).toHaveLength(1);
+    second.finish();
+    expect(stt.utterances.every(({ closed }) => closed)).toBe(true);
+  });
+
+  test('turns the failure of the service into a failed turn, counted', async () => {
+    const stt = new FakeStt();
+    const { start, end, failures, metrics } = setUp(stt);
+    const turn = new Turn(1, 'speech');
+    void start(turn, 0);
+    const ended = end(turn);
+    stt.utterances[0]!.answer.reject(new AntipodeError('ERR_SERVICE_TIMEOUT', 'late'));
+    await ended;
+    expect(failures()).toMatchObject([{ code: 'ERR_SERVICE_TIMEOUT' }]);
+    expect((await metrics.serviceErrors.get()).values).toMatchObject([
+      { labels: { kind: 'stt', service: 'fake', code: 'ERR_SERVICE_TIMEOUT' }, value: 1 },
+    ]);
+  });
+
+  test('without a service fails spoken turns with the reason and passes typed ones', async () => {
+    const { start, end, failures, transcripts } = setUp({ missing: 'Install pocketsphinx.' });
+    const spoken = new Turn(1, 'speech');
+    void start(spoken, 0);
+    await end(spoken);
+    expect(failures()).toMatchObject([{ code: 'ERR_SERVICE_UNAVAILABLE', message: 'Install pocketsphinx.' }]);
+    const typed = new Turn(2, 'text');
+    await end(typed, 'hello');
+    expect(transcripts()).toMatchObject([{ turn: typed, text: 'hello' }]);
+  });
+
+  test('gives up every utterance when it is closed', () => {
+    const stt = new FakeStt();
+    const { start, stage } = setUp(stt);
+    void start(new Turn(1, 'speech'), 0);
+    void stage.close();
+    void stage.close();
+    expect(stt.utterances[0]!.closed).toBe(true);
+  });
+});
