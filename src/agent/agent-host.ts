@@ -2,6 +2,7 @@
  * The agents of a core: loads the modules of the agents folder, keeps what all calls share, starts agents on calls.
  * A module that cannot be loaded is reported and left out; the others work.
  */
+import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -49,7 +50,7 @@ export class AgentHost {
   static async load(options: AgentHostOptions): Promise<AgentHost> {
     const { config, clock, log, metrics } = options;
     const folder = resolve(config.core.agentsDir);
-    const names = await readdir(folder).catch((cause: unknown) => {
+    const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
       throw new AntipodeError('ERR_CONFIG_INVALID', `Agents cannot be read from ${folder}.`, {
         cause,
         path: 'core.agentsDir',
@@ -57,7 +58,7 @@ export class AgentHost {
     });
     const services = await LocalServices.load({ config: config.services, clock, log, metrics });
     const loaded: LoadedAgent[] = [];
-    for (const name of names.filter((each) => /^[^.].*(?<!\.d|\.test)\.ts$/.test(each)).sort()) {
+    for (const name of moduleNames(entries)) {
       try {
         const definition = checkAgentDefinition(await importDefault(join(folder, name)));
         if (loaded.some((other) => other.definition.name === definition.name)) {
@@ -152,6 +153,13 @@ function describe(definition: AgentDefinition, services: LocalServices): AgentDe
     notices: [...(definition.notices?.(services) ?? [])],
     examples: [...definition.examples],
   };
+}
+
+function moduleNames(entries: readonly Dirent[]): string[] {
+  return entries
+    .filter((entry) => !entry.isDirectory() && /^[^.].*(?<!\.d|\.test)\.ts$/.test(entry.name))
+    .map(({ name }) => name)
+    .sort();
 }
 
 async function importDefault(file: string): Promise<unknown> {

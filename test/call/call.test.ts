@@ -205,7 +205,7 @@ test.concurrent('an agent that says its last words and hangs up has answered', {
   expect(run).toMatchObject({ code: 0, signal: null, stderr: '' });
 });
 
-test.concurrent('a refused session is told in the words of the server', { timeout: 15_000 }, async ({
+test.concurrent('a refused session is told in the words of the server', { timeout: 30_000 }, async ({
   expect,
   onTestFinished,
 }) => {
@@ -223,7 +223,7 @@ test.concurrent('a refused session is told in the words of the server', { timeou
 });
 
 test.concurrent('a server that is not there is told as such, and several calls make several results', {
-  timeout: 15_000,
+  timeout: 30_000,
 }, async ({ expect }) => {
   const run = await call('--url', 'http://127.0.0.1:1', '--calls', '2', '--json', '--say', join(AUDIO, 'goodbye.wav'));
 
@@ -234,7 +234,7 @@ test.concurrent('a server that is not there is told as such, and several calls m
 });
 
 test.concurrent('wrong arguments and unusable files end with exit code 2 and words on stderr', {
-  timeout: 15_000,
+  timeout: 30_000,
 }, async ({ expect }) => {
   expect(await call('--agent', 'echo')).toMatchObject({
     code: 2,

@@ -98,9 +98,11 @@ export class MemoryMouth implements Mouth {
   /** Play everything as soon as it is written. */
   autoPlay = false;
   flushes = 0;
+  readonly #changed: () => void;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, changed: () => void = () => {}) {
     this.#clock = clock;
+    this.#changed = changed;
   }
 
   open(): number {
@@ -129,6 +131,7 @@ export class MemoryMouth implements Mouth {
       this.#emit('started', { utterance, atMs: this.#clock.now() });
     }
     if (this.autoPlay) queueMicrotask(() => this.play(Number.POSITIVE_INFINITY));
+    this.#changed();
   }
 
   finish(utterance: number): void {
@@ -236,7 +239,7 @@ export class MemoryCall implements AgentCall {
     this.clock = options.clock ?? systemClock;
     this.log = options.log ?? silentLogger;
     this.ear = new MemoryEar(this.clock);
-    this.mouth = new MemoryMouth(this.clock);
+    this.mouth = new MemoryMouth(this.clock, () => this.#wake());
     this.#backboneRttMs = options.backboneRttMs ?? null;
   }
 
@@ -250,8 +253,12 @@ export class MemoryCall implements AgentCall {
 
   send = (event: ClientEvent): void => {
     this.events.push(event);
-    for (const wake of [...this.#waiting]) wake();
+    this.#wake();
   };
+
+  #wake(): void {
+    for (const look of [...this.#waiting]) look();
+  }
 
   onMessage(listener: (message: ClientMessage) => void): () => void {
     this.#messages.add(listener);
@@ -271,7 +278,7 @@ export class MemoryCall implements AgentCall {
     if (this.end !== null) return;
     this.end = end;
     this.#controller.abort(end);
-    for (const wake of [...this.#waiting]) wake();
+    this.#wake();
   };
 
   /** The caller leaves. */
@@ -279,7 +286,7 @@ export class MemoryCall implements AgentCall {
     this.hangUp({ code: 'caller-left', reason: 'The caller left.' });
   }
 
-  /** Resolves as soon as `ready` answers with something other than undefined; looked at after each event. */
+  /** Resolves as soon as `ready` answers with something other than undefined; looked at after each event and write. */
   until<T>(ready: () => T | undefined, what = 'what the test waits for', timeoutMs = 15_000): Promise<T> {
     return new Promise((resolve, reject) => {
       const settle = () => {

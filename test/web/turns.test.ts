@@ -84,3 +84,8 @@ test('turns are kept in order, and a later word on a turn keeps the round trip o
   expect(again).toHaveLength(2);
   expect(again[1]).toMatchObject({ callerRttMs: 24, timeline: { interrupted: true } });
 });
+
+test('a turn without endpointing answered no speech', () => {
+  expect(waterfall({ timeline: TIMELINE, callerRttMs: 0 }).spoken).toBe(true);
+  expect(waterfall({ timeline: { ...TIMELINE, endpointingMs: null }, callerRttMs: 0 }).spoken).toBe(false);
+});

@@ -118,7 +118,7 @@ describe('slots', () => {
   });
 });
 
-describe.skipIf(!hasFlite)('flite', () => {
+describe.skipIf(!hasFlite)('flite', { timeout: 30_000 }, () => {
   const flite = (options: Partial<ConstructorParameters<typeof Flite>[0]> = {}) =>
     new Flite({ command: 'flite', voice: 'slt', clock: systemClock, ...options });
   const synthesize = async (tts: Flite, text: string, signal = never()) => {
@@ -181,7 +181,7 @@ function pocketsphinx(options: Partial<PocketSphinxOptions> = {}): PocketSphinx 
 
 const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('antipode-stt-')).length;
 
-describe.skipIf(!hasFlite || !hasPocketSphinx)('pocketsphinx', () => {
+describe.skipIf(!hasFlite || !hasPocketSphinx)('pocketsphinx', { timeout: 30_000 }, () => {
   const shared = pocketsphinx();
   afterEach(async () => {
     for (const recognizer of recognizers.splice(0)) if (recognizer !== shared) await recognizer.close();

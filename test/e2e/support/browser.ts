@@ -91,7 +91,8 @@ export async function record(page: Page): Promise<{ stop(): Promise<Int16Array> 
         let binary = '';
         for (const block of blocks) {
           const bytes = new Uint8Array(block.buffer);
-          for (let at = 0; at < bytes.length; at += 8_192) binary += String.fromCharCode(...bytes.subarray(at, at + 8_192));
+          for (let at = 0; at < bytes.length; at += 8_192)
+            binary += String.fromCharCode(...bytes.subarray(at, at + 8_192));
         }
         return btoa(binary);
       });

@@ -1,7 +1,7 @@
 /** `antipode dev` as a newcomer's process: a child with its own state directory and free ports, ended after the test. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createServer } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -10,6 +10,7 @@ export const ROOT = join(import.meta.dirname, '..', '..', '..');
 export interface RunningServer extends AsyncDisposable {
   url: string;
   process: ChildProcess;
+  environment: Readonly<Record<string, string>>;
   /** All that it printed so far. */
   output(): string;
   /** SIGTERM and wait; answers with the exit code. */
@@ -22,16 +23,16 @@ export interface ServerOptions {
 
 export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
   const stateDir = await mkdtemp(join(tmpdir(), 'antipode-e2e-'));
+  const environment = {
+    OPENAI_API_KEY: '',
+    PORT: String(await freePort()),
+    ANTIPODE_MEDIA_PORT: String(await freePort()),
+    ANTIPODE_STATE_DIR: stateDir,
+    ...options.environment,
+  };
   const child = spawn(process.execPath, ['src/main.ts', 'dev'], {
     cwd: ROOT,
-    env: {
-      ...process.env,
-      OPENAI_API_KEY: '',
-      PORT: String(await freePort()),
-      ANTIPODE_MEDIA_PORT: String(await freePort()),
-      ANTIPODE_STATE_DIR: stateDir,
-      ...options.environment,
-    },
+    env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';
@@ -62,6 +63,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   return {
     url: url.replace(/\/$/, ''),
     process: child,
+    environment,
     output: () => output,
     stop,
     [Symbol.asyncDispose]: async () => void (await stop()),

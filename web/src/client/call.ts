@@ -8,6 +8,7 @@ import type { JoinAnswer } from '../../../src/signaling/protocol.ts';
 import { type CallStateEvent, isLive, transition } from './call-state.ts';
 import { type CallView, IDLE_VIEW, withAgentEvent, withAnswer } from './call-view.ts';
 import { asFailure, CallFailure, type Failure, failureOf } from './failure.ts';
+import { HeldMicrophone } from './held-microphone.ts';
 import type { MediaHandlers, MediaOptions, MediaPath } from './media.ts';
 import type { MicrophonePermission, VoiceSource } from './microphone.ts';
 import { createSession, type RestOptions } from './rest.ts';
@@ -31,8 +32,7 @@ const FIRST_NETWORK_SAMPLE_MS = 400;
 /** What one call holds, and all that has to be let go when it is over. */
 interface Attempt {
   readonly lifetime: AbortController;
-  /** The microphone in use; replaced when the device is. */
-  microphone: Promise<VoiceSource>;
+  readonly microphone: HeldMicrophone;
   link: SessionLink | null;
   media: MediaPath | null;
   sampling: Timer | null;
@@ -64,9 +64,16 @@ export class Call {
   /** Call an agent. Everything that goes wrong is told by the state. */
   async join(agent: string): Promise<void> {
     if (isLive(this.#view.state)) return;
+    const microphone = new HeldMicrophone(() => this.#environment.openMicrophone(), {
+      opened: ({ stream, track }) => {
+        this.#set({ ...this.#view, microphoneStream: stream });
+        attempt.media?.replaceTrack(track).catch((error) => this.#fail(attempt, asFailure(error)));
+      },
+      problem: (microphoneProblem) => this.#set({ ...this.#view, microphoneProblem }),
+    });
     const attempt: Attempt = {
       lifetime: new AbortController(),
-      microphone: this.#environment.openMicrophone(),
+      microphone,
       link: null,
       media: null,
       sampling: null,
@@ -74,7 +81,6 @@ export class Call {
     };
     this.#attempt = attempt;
     this.#set({ ...IDLE_VIEW, state: transition(this.#view.state, { type: 'join-requested', agent }) });
-    this.#adoptMicrophone(attempt, attempt.microphone);
     try {
       await this.#connect(attempt, agent);
     } catch (error) {
@@ -98,10 +104,9 @@ export class Call {
   }
 
   setMuted(muted: boolean): void {
-    const attempt = this.#attempt;
-    if (!attempt) return;
+    if (!this.#attempt) return;
+    this.#attempt.microphone.setMuted(muted);
     this.#set({ ...this.#view, muted });
-    attempt.microphone.then((microphone) => microphone.setMuted(this.#view.muted), ignore);
   }
 
   /** Words for the agent without a voice. @throws CallFailure */
@@ -113,24 +118,7 @@ export class Call {
 
   /** Open a microphone again after the one in use went away. */
   async reopenMicrophone(): Promise<void> {
-    const attempt = this.#attempt;
-    if (!attempt || this.#view.microphoneProblem === null) return;
-    const opening = this.#environment.openMicrophone();
-    try {
-      const microphone = await opening;
-      if (attempt.lifetime.signal.aborted) {
-        microphone.close();
-        return;
-      }
-      attempt.microphone = opening;
-      this.#adoptMicrophone(attempt, opening);
-      await attempt.media?.replaceTrack(microphone.track);
-      this.#set({ ...this.#view, microphoneProblem: null });
-    } catch (error) {
-      const failure = asFailure(error);
-      const gone = failure.code === 'MIC_NONE' ? failureOf('MIC_LOST', failure.message) : failure;
-      if (!attempt.lifetime.signal.aborted) this.#set({ ...this.#view, microphoneProblem: gone });
-    }
+    await this.#attempt?.microphone.reopen();
   }
 
   /** The browser says that the network is back. */
@@ -144,7 +132,7 @@ export class Call {
     const creating = createSession(rest, { agent }, signal);
     creating.catch(ignore);
     // A session waits for its caller's voice only so long: while people look for the button to allow it, don't join.
-    if ((await microphonePermission()) !== 'granted') await Promise.all([attempt.microphone, creating]);
+    if ((await microphonePermission()) !== 'granted') await Promise.all([attempt.microphone.track, creating]);
     this.#transition({ type: 'join-advanced', step: 'session' });
     let session = await creating;
     if (Date.parse(session.expiresAt) <= clock.date().getTime()) session = await createSession(rest, { agent }, signal);
@@ -183,10 +171,7 @@ export class Call {
       },
     );
     attempt.media = media;
-    void media.setUp(
-      answer,
-      attempt.microphone.then((microphone) => microphone.track),
-    );
+    void media.setUp(answer, attempt.microphone.track);
   }
 
   #onFlowing(attempt: Attempt): void {
@@ -260,22 +245,6 @@ export class Call {
     this.#transition({ type: 'link-lost', link: 'media', atMs, deadlineMs: atMs + link.resumeWindowMs });
   }
 
-  #adoptMicrophone(attempt: Attempt, opening: Promise<VoiceSource>): void {
-    opening.then((microphone) => {
-      if (attempt.lifetime.signal.aborted) {
-        microphone.close();
-        return;
-      }
-      microphone.setMuted(this.#view.muted);
-      microphone.onLost(() => {
-        this.#set({ ...this.#view, microphoneProblem: failureOf('MIC_LOST', 'The microphone stopped.') });
-        // Another device may be there: the browser picks it without asking again.
-        void this.reopenMicrophone();
-      });
-      this.#set({ ...this.#view, microphoneStream: microphone.stream });
-    }, ignore);
-  }
-
   #sampleNetwork(attempt: Attempt, afterMs: number): void {
     attempt.sampling = this.#environment.clock.setTimeout(() => {
       this.#sampleNetwork(attempt, NETWORK_SAMPLE_INTERVAL_MS);
@@ -303,7 +272,7 @@ export class Call {
     attempt.sampling?.cancel();
     attempt.media?.close();
     attempt.link?.close();
-    attempt.microphone.then((microphone) => microphone.close(), ignore);
+    attempt.microphone.close();
     if (this.#attempt !== attempt) return;
     this.#attempt = null;
     const endedAtMs = this.#environment.clock.now();

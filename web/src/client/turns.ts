@@ -30,6 +30,8 @@ export interface Waterfall {
   /** Both round trips were measured; else the total lacks the missing one. */
   networkComplete: boolean;
   interrupted: boolean;
+  /** It answered speech; a greeting and the answer to typed words did not have to wait for the end of any. */
+  spoken: boolean;
 }
 
 /** People leave about 200 ms between turns; an answer within 500 ms feels immediate, one past 800 ms feels late. */
@@ -67,6 +69,7 @@ export function waterfall(record: TurnRecord): Waterfall {
     serverMs,
     networkComplete: timeline.backboneRttMs !== null && callerRttMs !== null,
     interrupted: timeline.interrupted,
+    spoken: timeline.endpointingMs !== null,
   };
 }
 

@@ -38,8 +38,10 @@ function Line({ line, agentTitle }: { line: TranscriptLine; agentTitle: string }
       aria-busy={!line.final || undefined}
     >
       <span className="line-speaker">{line.role === 'caller' ? 'You' : agentTitle}</span>
-      <p className="line-text">{line.text}</p>
-      {line.interrupted && <p className="line-cut">You cut in here</p>}
+      {line.text !== '' && <p className="line-text">{line.text}</p>}
+      {line.interrupted && (
+        <p className="line-cut">{line.text === '' ? 'You cut in before a word was heard' : 'You cut in here'}</p>
+      )}
     </li>
   );
 }

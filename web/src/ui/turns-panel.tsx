@@ -19,14 +19,15 @@ const GRADE_WORDS = { immediate: 'within 500 ms', natural: 'within 800 ms', late
 export function TurnsPanel({ records }: { records: readonly TurnRecord[] }) {
   const falls = records.map(waterfall);
   const axis = axisMs(falls);
-  const median = medianTotalMs(falls);
+  const spoken = falls.filter((fall) => fall.spoken);
+  const median = medianTotalMs(spoken);
   return (
     <section className="panel turns" aria-labelledby="turns-heading">
       <header className="panel-head">
         <h2 id="turns-heading">Time to answer</h2>
         {median !== null && (
           <p className="figures">
-            median {milliseconds(median)} of {falls.length} {falls.length === 1 ? 'turn' : 'turns'}
+            median {milliseconds(median)} of {spoken.length} spoken {spoken.length === 1 ? 'turn' : 'turns'}
           </p>
         )}
       </header>
@@ -61,7 +62,7 @@ function Turn({ fall, record, axis, open }: TurnProps) {
               <Bar key={part.name} part={part} axis={axis} />
             ))}
           </span>
-          <span className="turn-total figures" data-grade={grade(fall.totalMs)}>
+          <span className="turn-total figures" data-grade={fall.spoken ? grade(fall.totalMs) : undefined}>
             {milliseconds(fall.totalMs)}
             <span className="visually-hidden"> {GRADE_WORDS[grade(fall.totalMs)]}</span>
           </span>
@@ -126,9 +127,10 @@ function note(fall: Waterfall, record: TurnRecord): string {
       ? 'POP to core not measured'
       : `POP to core ${roundTrip(record.timeline.backboneRttMs)}`,
   ];
+  const unspoken = fall.spoken ? '' : 'It answered no speech, so there was nothing to wait for or to transcribe. ';
   const missing = fall.networkComplete ? '' : ' The total lacks what was not measured.';
   const cut = fall.interrupted ? ' You interrupted this answer.' : '';
-  return `Network: ${legs.join(', ')}, there and back.${missing}${cut}`;
+  return `${unspoken}Network: ${legs.join(', ')}, there and back.${missing}${cut}`;
 }
 
 function percent(ms: number, axis: number): string {
