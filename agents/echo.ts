@@ -17,7 +17,8 @@ export default defineAgent({
 /** Behind by more than this the echo leaves frames out: a mirror that is late stays late. */
 const MAX_BEHIND_MS = 60;
 
-function echo({ mouth, send }: AgentCall): Stage {
+function echo(call: AgentCall): Stage {
+  const { mouth } = call;
   let utterance: number | null = null;
   return {
     name: 'echo',
@@ -27,7 +28,7 @@ function echo({ mouth, send }: AgentCall): Stage {
         utterance ??= mouth.open();
         mouth.write(utterance, frame.audio.pcm, EAR_SAMPLE_RATE);
       } else if (frame.kind === 'call-started') {
-        send({ type: 'agent-state', state: 'listening' });
+        call.send({ type: 'agent-state', state: 'listening' });
       }
     },
     close() {},

@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DESK_ABILITIES, DESK_GREETING, DESK_NOT_UNDERSTOOD } from '../../../agents/front-desk/dialog.ts';
 import { FRONT_DESK_GRAMMAR } from '../../../agents/front-desk/grammar.ts';
@@ -11,6 +13,10 @@ import { loadConfig } from '../../../src/config/index.ts';
 import { createMetrics, type Registry, silentLogger } from '../../../src/telemetry/index.ts';
 import { MemoryCall, roomNoise } from '../../support/memory-call.ts';
 import { hasFlite, hasPocketSphinx, speech } from '../speech.ts';
+
+// Its own folder for temporary files: other tests make some at the same time.
+process.env.TMPDIR = await mkdtemp(join(tmpdir(), 'antipode-test-'));
+afterAll(() => rm(tmpdir(), { recursive: true }));
 
 describe.skipIf(!hasFlite || !hasPocketSphinx)('a keyless call to the front desk', { timeout: 60_000 }, () => {
   let host: AgentHost;

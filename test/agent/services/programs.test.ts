@@ -179,6 +179,9 @@ function pocketsphinx(options: Partial<PocketSphinxOptions> = {}): PocketSphinx 
   return recognizer;
 }
 
+// Its own folder for temporary files: other tests make some at the same time.
+process.env.TMPDIR = await mkdtemp(join(tmpdir(), 'antipode-test-'));
+afterAll(() => rm(tmpdir(), { recursive: true }));
 const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('antipode-stt-')).length;
 
 describe.skipIf(!hasFlite || !hasPocketSphinx)('pocketsphinx', { timeout: 30_000 }, () => {

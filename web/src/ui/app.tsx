@@ -73,7 +73,7 @@ export function App({ call, rest, wishedAgent, autojoin }: AppProps) {
             view={view}
             levels={levels}
             agentTitle={agentTitle}
-            looking={directory.agents === null && directory.failure === null}
+            emptyTitle={emptyTitle(directory)}
             notBeforeMs={notBeforeMs}
             onJoin={join}
           />
@@ -174,6 +174,11 @@ function choose(directory: Directory, picked: string | null): string | null {
   if (agents === null) return null;
   if (picked === null) return agents.toSorted((a, b) => b.examples.length - a.examples.length)[0]?.name ?? null;
   return agents.some((agent) => agent.name === picked) ? picked : null;
+}
+
+function emptyTitle(directory: Directory): string {
+  if (directory.agents !== null) return 'Choose an agent';
+  return directory.failure === null ? 'One moment' : 'Nobody to call yet';
 }
 
 function titleOf(view: CallView, directory: Directory, chosen: string | null): string | null {

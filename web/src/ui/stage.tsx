@@ -13,8 +13,8 @@ interface StageProps {
   levels: Levels;
   /** Title of the agent that is, or would be, called; null while there is none to call. */
   agentTitle: string | null;
-  /** The agents are still being asked for. */
-  looking: boolean;
+  /** What stands there instead of its title. */
+  emptyTitle: string;
   /** performance.now() before which the server asked not to be called again. */
   notBeforeMs: number | null;
   onJoin: () => void;
@@ -33,18 +33,18 @@ const AGENT_STATES = {
   speaking: 'speaking',
 } as const;
 
-export function Stage({ call, view, levels, agentTitle, looking, notBeforeMs, onJoin }: StageProps) {
+export function Stage({ call, view, levels, agentTitle, emptyTitle, notBeforeMs, onJoin }: StageProps) {
   const { state } = view;
   return (
     <section className="stage" aria-label="Call" data-live={isLive(state) || undefined}>
       <h1 className="stage-title" tabIndex={-1} data-keep-focus>
-        {agentTitle ?? (looking ? 'One moment' : 'Nobody to call yet')}
+        {agentTitle ?? emptyTitle}
       </h1>
       <Dial view={view} levels={levels}>
         <DialCenter view={view} agentTitle={agentTitle} notBeforeMs={notBeforeMs} onJoin={onJoin} />
       </Dial>
       <Who view={view} agentTitle={agentTitle} />
-      {state.name === 'idle' && (
+      {state.name === 'idle' && agentTitle !== null && (
         <p className="stage-hint">
           Your browser asks for the microphone. Your voice goes to the nearest point of presence, and from there to the
           agent.
@@ -74,7 +74,7 @@ export function Stage({ call, view, levels, agentTitle, looking, notBeforeMs, on
   );
 }
 
-function DialCenter({ view, agentTitle, notBeforeMs, onJoin }: Omit<StageProps, 'call' | 'levels' | 'looking'>) {
+function DialCenter({ view, agentTitle, notBeforeMs, onJoin }: Omit<StageProps, 'call' | 'levels' | 'emptyTitle'>) {
   const { state } = view;
   switch (state.name) {
     case 'joining':
