@@ -45,6 +45,7 @@ export const clientEventSchema = z.discriminatedUnion('type', [
     /** Agent's words only: true when the caller cut them off; `text` then holds what was heard. */
     interrupted: z.boolean().optional(),
   }),
+  /** Sent with the first packet of an answer, and again when the caller cut it off: the later one replaces the earlier. */
   z.object({ type: z.literal('turn'), timeline: turnTimelineSchema }),
   z.object({
     type: z.literal('notice'),
