@@ -14,21 +14,30 @@ export default defineAgent({
   pipeline: (call) => chain(echo(call)),
 });
 
-/** Behind by more than this the echo leaves frames out: a mirror that is late stays late. */
+/** Behind by more than this the echo leaves frames out at once. */
 const MAX_BEHIND_MS = 60;
+/** What waits in the mouth through so many frames in a row is a standing queue: one frame is left out to drain it. */
+const STANDING_FRAMES = 10;
+const FRAME_MS = 20;
 
-function echo(call: AgentCall): Stage {
-  const { mouth } = call;
+/** A mirror that falls behind stays behind, since it speaks as fast as it hears: so it leaves out what made it late. */
+function echo({ mouth, send }: AgentCall): Stage {
   let utterance: number | null = null;
+  let behindFrames = 0;
   return {
     name: 'echo',
     process(frame) {
       if (frame.kind === 'caller-audio') {
         if (frame.audio.origin === 'silence' || mouth.bufferedMs > MAX_BEHIND_MS) return;
+        behindFrames = mouth.bufferedMs >= FRAME_MS ? behindFrames + 1 : 0;
+        if (behindFrames >= STANDING_FRAMES) {
+          behindFrames = 0;
+          return;
+        }
         utterance ??= mouth.open();
         mouth.write(utterance, frame.audio.pcm, EAR_SAMPLE_RATE);
       } else if (frame.kind === 'call-started') {
-        call.send({ type: 'agent-state', state: 'listening' });
+        send({ type: 'agent-state', state: 'listening' });
       }
     },
     close() {},

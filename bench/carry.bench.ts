@@ -2,12 +2,16 @@
 import { startPair } from './nodes/pair.ts';
 import { type BenchOptions, result } from './result.ts';
 
+/** Code is compiled and queues of the start are drained by then. */
+const WARM_UP_MS = 4_000;
+
 export async function run({ calls = 50, seconds = 60, progress }: BenchOptions) {
   await using pair = await startPair();
   const idle = await pair.usage();
   progress(`opening ${calls} calls`);
   const callers = await pair.callers(calls, 'echo', false);
-  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS));
+  for (const caller of callers) caller.measureFromNow();
   const before = await pair.usage();
   const beforeMs = performance.now();
   progress(`carrying them for ${seconds} s`);

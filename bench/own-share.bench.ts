@@ -6,15 +6,20 @@
 import { startPair } from './nodes/pair.ts';
 import { type BenchOptions, percentile, result } from './result.ts';
 
+/** Code is compiled and queues of the start are drained by then. */
+const WARM_UP_MS = 4_000;
+
 export async function run({ calls = 50, seconds = 30, progress }: BenchOptions) {
   await using pair = await startPair();
   progress(`opening ${calls} calls`);
   const measured = await pair.callers(Math.min(5, calls), 'echo', true);
   const others = await pair.callers(Math.max(0, calls - measured.length), 'echo', false);
+  await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS));
+  for (const caller of [...measured, ...others]) caller.measureFromNow();
   progress(`measuring for ${seconds} s`);
   await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
   const reports = await Promise.all([...measured, ...others].map((caller) => caller.stop()));
-  const trips = reports.flatMap((report) => report.tripsMs.slice(4));
+  const trips = reports.flatMap((report) => report.tripsMs);
   const heard = reports.filter((report) => report.received > 0).length;
   return result(
     'own-share',

@@ -67,9 +67,9 @@ export class LightCaller {
   readonly #now: () => number;
   readonly #srtp: SrtpSession;
   readonly #socket: Socket;
-  readonly #arrivals = new Arrivals();
+  #arrivals = new Arrivals();
   readonly #detector: ChirpDetector;
-  readonly #tripsMs: number[] = [];
+  #tripsMs: number[] = [];
   readonly #sentAtMs = new Float64Array(KEPT_FRAMES);
   readonly #arrivedAtMs = new Float64Array(KEPT_FRAMES);
   readonly #arrivedFrame = new Float64Array(KEPT_FRAMES).fill(-1);
@@ -78,6 +78,9 @@ export class LightCaller {
   #startedAtMs = 0;
   #next = 0;
   #sent = 0;
+  /** Sent, and left out, before measureFromNow(). */
+  #sentBefore = 0;
+  #skipped = 0;
   #sendLateMs = 0;
   #undecipherable = 0;
   #firstTimestamp: number | null = null;
@@ -114,6 +117,16 @@ export class LightCaller {
     this.#tick();
   }
 
+  /** Forget what was measured up to now: the start of a call, and of this process, is none of the steady state. */
+  measureFromNow(): void {
+    this.#arrivals = new Arrivals();
+    this.#tripsMs = [];
+    this.#skipped += this.#next - this.#sent - this.#skipped;
+    this.#sentBefore = this.#sent;
+    this.#sendLateMs = 0;
+    this.#undecipherable = 0;
+  }
+
   /** End the call and say what was measured. Idempotent. */
   async stop(): Promise<LightCallerReport> {
     if (this.#timer) {
@@ -125,8 +138,8 @@ export class LightCaller {
     }
     return {
       ...this.#arrivals.report(),
-      sent: this.#sent,
-      unsent: this.#next - this.#sent,
+      sent: this.#sent - this.#sentBefore,
+      unsent: this.#next - this.#sent - this.#skipped,
       sendLateMs: this.#sendLateMs,
       tripsMs: this.#tripsMs,
       undecipherable: this.#undecipherable,

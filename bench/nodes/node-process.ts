@@ -66,14 +66,14 @@ async function handle(ask: ToNode['ask']): Promise<unknown> {
     }
     case 'usage': {
       const stats = edge ? await edge.stats() : await (core as Core).stats();
-      const workers = stats.workers as { userMs: number | null; systemMs: number | null; maxRssBytes: number | null }[];
+      const workers = stats.workers.map(({ usage }) => usage);
       const cpu = process.cpuUsage();
       return {
         nodeMs: (cpu.user + cpu.system) / 1_000,
-        workersMs: workers.reduce((sum, worker) => sum + (worker.userMs ?? 0) + (worker.systemMs ?? 0), 0),
+        workersMs: workers.reduce((sum, worker) => sum + (worker?.userMs ?? 0) + (worker?.systemMs ?? 0), 0),
         nodeRssBytes: process.memoryUsage.rss(),
-        workersRssBytes: workers.reduce((sum, worker) => sum + (worker.maxRssBytes ?? 0), 0),
-        stats: { ...stats, calls: undefined },
+        workersRssBytes: workers.reduce((sum, worker) => sum + (worker?.maxRssBytes ?? 0), 0),
+        stats: { ...stats },
       } satisfies NodeUsage;
     }
     case 'close':

@@ -11,8 +11,16 @@ import { fingerprint, readStamp, removeStamp, writeStamp } from './stamp.mjs';
 const OUTPUT = 'dist/web';
 /** Beside the page, as everything in it is served. */
 const STAMP = 'dist/web.stamp';
-/** What the page is made from: its own source, the protocol it shares with the server, and its dependencies. */
-const SOURCES = ['web', 'src/signaling', 'package-lock.json'];
+/** What the page is made from: its own source, what it shares with the server, and its dependencies. */
+const SOURCES = [
+  'web',
+  'src/signaling/protocol.ts',
+  'src/agent/client-events.ts',
+  'src/registry/registry.ts',
+  'src/clock.ts',
+  'src/errors.ts',
+  'package-lock.json',
+];
 
 /**
  * @param {string} [root]

@@ -4,7 +4,7 @@
  */
 import { randomInt } from 'node:crypto';
 import type { SessionEnd } from '../agent/client-events.ts';
-import { MediaWorker, type NodeIdentity } from '../backbone/index.ts';
+import { MediaWorker, type MediaWorkerUsage, type NodeIdentity } from '../backbone/index.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/index.ts';
 import { AntipodeError } from '../errors.ts';
@@ -32,10 +32,8 @@ export interface EdgeWorkerStats {
   name: string;
   pid: number;
   calls: number;
-  /** CPU time since the process started, milliseconds; null while it is being replaced. */
-  userMs: number | null;
-  systemMs: number | null;
-  maxRssBytes: number | null;
+  /** Since the process started; null while it is being replaced. */
+  usage: MediaWorkerUsage | null;
 }
 
 export interface EdgeStats {
@@ -180,14 +178,7 @@ export class Edge {
   async stats(): Promise<EdgeStats> {
     const workers = this.#workers.map(async (worker): Promise<EdgeWorkerStats> => {
       const usage = worker.alive ? await worker.cpuUsage().catch(() => null) : null;
-      return {
-        name: worker.name,
-        pid: worker.pid,
-        calls: this.#callsOn(worker),
-        userMs: usage?.userMs ?? null,
-        systemMs: usage?.systemMs ?? null,
-        maxRssBytes: usage?.maxRssBytes ?? null,
-      };
+      return { name: worker.name, pid: worker.pid, calls: this.#callsOn(worker), usage };
     });
     return {
       workers: await Promise.all(workers),

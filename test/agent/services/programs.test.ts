@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,10 @@ import { silentLogger } from '../../../src/telemetry/index.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { roomNoise } from '../../support/memory-call.ts';
 import { hasFlite, hasPocketSphinx, speech } from '../speech.ts';
+
+// Its own folder for temporary files: other tests make some at the same time.
+process.env.TMPDIR = await mkdtemp(join(tmpdir(), 'antipode-test-'));
+afterAll(() => rm(tmpdir(), { recursive: true }));
 
 const never = () => new AbortController().signal;
 const program = (options: Partial<Parameters<typeof runProgram>[0]>) => ({
@@ -54,8 +58,11 @@ describe('a program', () => {
 
   test('is killed when its time is over, with the programs that it started', async () => {
     const clock = new FakeClock();
-    const running = startProgram(program({ arguments: ['-c', 'sleep 60 | sleep 60'], clock }));
+    const mark = join(tmpdir(), 'both-run');
+    const script = 'sleep 60 | { echo > "$0"; sleep 60; }';
+    const running = startProgram(program({ arguments: ['-c', script, mark], clock }));
     running.startTimeout();
+    await expect.poll(() => existsSync(mark), { timeout: 4_000 }).toBe(true);
     clock.advance(5_000);
     await expect(running.done).rejects.toMatchObject({ code: 'ERR_SERVICE_TIMEOUT' });
     expect(clock.pendingCount).toBe(0);
@@ -131,7 +138,17 @@ describe.skipIf(!hasFlite)('flite', { timeout: 30_000 }, () => {
     const [chunk] = await synthesize(flite(), 'Welcome to the front desk.');
     expect(chunk!.sampleRate).toBe(16_000);
     expect(chunk!.pcm.length / 16_000).toBeGreaterThan(1);
+    const firstSound = chunk!.pcm.findIndex((sample) => Math.abs(sample) > 100);
+    expect(firstSound / 16).toBeLessThanOrEqual(30);
     expect(chunk!.pcm.some((sample) => Math.abs(sample) > 3_000)).toBe(true);
+  });
+
+  test('leaves short pauses between the items of a list', async () => {
+    for (const item of ['One.', 'Twenty one.']) {
+      const { pcm } = (await synthesize(flite(), item))[0]!;
+      const lastSound = pcm.findLastIndex((sample) => Math.abs(sample) > 100);
+      expect((pcm.length - lastSound) / 16).toBeLessThanOrEqual(81);
+    }
   });
 
   test('takes no text for an option, a file or a command', async () => {
@@ -141,10 +158,9 @@ describe.skipIf(!hasFlite)('flite', { timeout: 30_000 }, () => {
   });
 
   test('gives what it has spoken before without a process, up to its bound', async () => {
-    const tts = flite({ maxCachedSamples: 40_000 });
+    const tts = flite({ maxCachedSamples: 30_000 });
     const [first] = await synthesize(tts, 'One.');
     expect((await synthesize(tts, 'One.'))[0]!.pcm).toBe(first!.pcm);
-    await synthesize(tts, 'A longer sentence, which takes the place of the first.');
     await synthesize(tts, 'Two.');
     await synthesize(tts, 'Three.');
     await synthesize(tts, 'Four.');
@@ -179,9 +195,6 @@ function pocketsphinx(options: Partial<PocketSphinxOptions> = {}): PocketSphinx 
   return recognizer;
 }
 
-// Its own folder for temporary files: other tests make some at the same time.
-process.env.TMPDIR = await mkdtemp(join(tmpdir(), 'antipode-test-'));
-afterAll(() => rm(tmpdir(), { recursive: true }));
 const folders = () => readdirSync(tmpdir()).filter((name) => name.startsWith('antipode-stt-')).length;
 
 describe.skipIf(!hasFlite || !hasPocketSphinx)('pocketsphinx', { timeout: 30_000 }, () => {

@@ -196,7 +196,7 @@ class Utterance implements SttUtterance {
   }
 
   close(): void {
-    
+    this.#controller.abort(new AntipodeError('ERR_SERVICE_FAILED', 'The utterance was given up.'));
   }
 }
 

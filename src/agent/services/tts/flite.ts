@@ -74,7 +74,7 @@ export class Flite implements Tts {
         signal,
         timeoutMs: this.#options.timeoutMs,
       });
-      const audio = parseWav(stdout);
+      const audio = trimSilence(parseWav(stdout), text);
       this.#remember(text, audio);
       return audio;
     } finally {
@@ -92,6 +92,23 @@ export class Flite implements Tts {
       this.#cachedSamples -= pcm.length;
     }
   }
+}
+
+/** Louder than this, of 32768, is the voice. */
+const VOICE_LEVEL = 100;
+/** Kept before the voice, for soft beginnings. */
+const LEAD_MS = 30;
+/** Kept after a word or two: the items of a list ("One. Two.") follow each other faster than sentences do. */
+const ITEM_TAIL_MS = 80;
+const ITEM_WORDS = 2;
+
+/** flite begins each sentence with some 200 ms of silence, which the caller would wait through, and ends with as much. */
+function trimSilence({ pcm, sampleRate }: PcmAudio, text: string): PcmAudio {
+  const isVoice = (sample: number) => Math.abs(sample) > VOICE_LEVEL;
+  const begin = Math.max(0, pcm.findIndex(isVoice) - (LEAD_MS * sampleRate) / 1_000);
+  const isItem = text.trim().split(/\s+/).length <= ITEM_WORDS;
+  const end = isItem ? pcm.findLastIndex(isVoice) + 1 + (ITEM_TAIL_MS * sampleRate) / 1_000 : pcm.length;
+  return { pcm: pcm.slice(begin, end), sampleRate };
 }
 
 /** Text as flite may be given it: no control characters, and never mistaken for an option or a file. */
