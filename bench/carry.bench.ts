@@ -1,4 +1,7 @@
-/** Fifty calls for a minute: no packet lost, no frame later than 10 ms, and what a call costs at the POP and the core. */
+/**
+ * Fifty calls for a minute in which both sides speak all the time: no packet lost, no frame later than 10 ms, and what a
+ * call costs at the POP and the core.
+ */
 import { startPair } from './nodes/pair.ts';
 import { type BenchOptions, result } from './result.ts';
 
@@ -6,10 +9,10 @@ import { type BenchOptions, result } from './result.ts';
 const WARM_UP_MS = 4_000;
 
 export async function run({ calls = 50, seconds = 60, progress }: BenchOptions) {
-  await using pair = await startPair();
+  await using pair = await startPair('bench/agents');
   const idle = await pair.usage();
   progress(`opening ${calls} calls`);
-  const callers = await pair.callers(calls, 'echo', false);
+  const callers = await pair.callers(calls, 'talker', false);
   await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS));
   for (const caller of callers) caller.measureFromNow();
   const before = await pair.usage();

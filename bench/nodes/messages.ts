@@ -4,7 +4,12 @@ import type { SrtpKey } from '../light-caller/index.ts';
 export type ToNode = {
   id: number;
   ask:
-    | { type: 'start'; stateDir: string; core: { nodeId: string; host: string; port: number } | null }
+    | {
+        type: 'start';
+        stateDir: string;
+        agentsDir: string;
+        core: { nodeId: string; host: string; port: number } | null;
+      }
     | { type: 'open'; sessionId: string; agent: string; callerKey: SrtpKey; ssrc: number }
     | { type: 'usage' }
     | { type: 'close' };

@@ -36,7 +36,12 @@ async function handle(ask: ToNode['ask']): Promise<unknown> {
       const config = loadConfig({
         file: null,
         environment: {},
-        defaults: { 'edge.mediaPort': 0, 'limits.maxSessions': 2_000, stateDir: ask.stateDir },
+        defaults: {
+          'edge.mediaPort': 0,
+          'limits.maxSessions': 2_000,
+          'core.agentsDir': ask.agentsDir,
+          stateDir: ask.stateDir,
+        },
       });
       const ca = await ensureDevelopmentCa(ask.stateDir, { log, clock });
       const identity = await ca.issue({ nodeId, role });

@@ -52,16 +52,18 @@ export interface NodePair extends AsyncDisposable {
   usage(): Promise<{ pop: NodeUsage; core: NodeUsage }>;
 }
 
-export async function startPair(): Promise<NodePair> {
+/** @param agentsDir from the root of the repository */
+export async function startPair(agentsDir = 'agents'): Promise<NodePair> {
   const stateDir = await mkdtemp(join(tmpdir(), 'antipode-bench-'));
   const core = new NodeProcess('core');
   const pop = new NodeProcess('pop');
   const address = await core.ask<{ nodeId: string; host: string; port: number }>({
     type: 'start',
     stateDir,
+    agentsDir,
     core: null,
   });
-  await pop.ask({ type: 'start', stateDir, core: address });
+  await pop.ask({ type: 'start', stateDir, agentsDir, core: address });
   const { pcm, sampleRate } = await readWav(join(import.meta.dirname, '../../test/audio/book-table.wav'));
   const signal = await recordProbeSignal(resample(pcm, sampleRate, 48_000));
   let opened = 0;
@@ -89,9 +91,12 @@ export async function startPair(): Promise<NodePair> {
           signal,
           measureTrips,
         });
-        await caller.start();
         callers.push(caller);
-        await new Promise((resolve) => setTimeout(resolve, 1_000 / count));
+      }
+      // Callers know nothing of one another: their 20 ms begin at all times of the 20 ms, evenly.
+      for (const caller of callers) {
+        await caller.start();
+        await new Promise((resolve) => setTimeout(resolve, 20 + 20 / count));
       }
       return callers;
     },
