@@ -1,12 +1,12 @@
 /**
- * Fifty calls for a minute in which both sides speak all the time: no packet lost, no frame later than 10 ms, and what a
- * call costs at the POP and the core.
+ * Fifty conversations for a minute, in which the caller's stream never pauses and the agent speaks half of the time: no
+ * packet lost, no frame later than 10 ms, and what a call costs at the POP and the core.
  */
 import { startPair } from './nodes/pair.ts';
 import { type BenchOptions, result } from './result.ts';
 
 /** Code is compiled and queues of the start are drained by then. */
-const WARM_UP_MS = 4_000;
+const WARM_UP_MS = 10_000;
 
 export async function run({ calls = 50, seconds = 60, progress }: BenchOptions) {
   await using pair = await startPair('bench/agents');
@@ -41,6 +41,7 @@ export async function run({ calls = 50, seconds = 60, progress }: BenchOptions) 
       packetsLost: sum((report) => report.lost),
       packetsDisordered: sum((report) => report.disordered),
       lateFrames: sum((report) => report.late),
+      lateFramesSeen: sum((report) => report.lateSeen),
       worstLatenessMs: Math.max(...reports.map((report) => report.worstMs)),
       loadSendLateMs: Math.max(...reports.map((report) => report.sendLateMs)),
       popNodeCpuPercentPerCall: cpu('pop', 'nodeMs'),

@@ -7,7 +7,7 @@ import { startPair } from './nodes/pair.ts';
 import { type BenchOptions, percentile, result } from './result.ts';
 
 /** Code is compiled and queues of the start are drained by then. */
-const WARM_UP_MS = 4_000;
+const WARM_UP_MS = 10_000;
 
 export async function run({ calls = 50, seconds = 30, progress }: BenchOptions) {
   await using pair = await startPair();

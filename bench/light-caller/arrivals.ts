@@ -10,9 +10,11 @@ export interface ArrivalReport {
   lost: number;
   /** Came twice, or after a later one. */
   disordered: number;
-  /** Later than LATE_MS: more than 30 ms after the frame before, for frames of 20 ms. */
+  /** Later than LATE_MS by more than this process's own lag explains. */
   late: number;
-  /** Greatest lateness, ms. */
+  /** Later than LATE_MS, this process's own lag included: more than 30 ms after the frame before, for frames of 20 ms. */
+  lateSeen: number;
+  /** Greatest lateness, ms, own lag included. */
   worstMs: number;
 }
 
@@ -20,6 +22,7 @@ export class Arrivals {
   #received = 0;
   #disordered = 0;
   #late = 0;
+  #lateSeen = 0;
   #worstMs = 0;
   #first = 0;
   /** Extended by the wraps so far. */
@@ -27,8 +30,12 @@ export class Arrivals {
   #timestamp = 0;
   #atMs = 0;
 
-  /** @returns frames missing just before this one; negative when it is out of order or came twice */
-  take(sequenceNumber: number, timestamp: number, nowMs: number): number {
+  /**
+   * @param marker the frame begins a spurt: it is measured against none before it
+   * @param ownLagMs most that this frame may have waited unread in this process
+   * @returns frames missing just before this one; negative when it is out of order or came twice
+   */
+  take(sequenceNumber: number, timestamp: number, nowMs: number, marker = false, ownLagMs = 0): number {
     if (this.#received === 0) {
       this.#received = 1;
       this.#first = sequenceNumber;
@@ -45,8 +52,9 @@ export class Arrivals {
     this.#received++;
     this.#highest += step;
     const dueMs = this.#atMs + ((timestamp - this.#timestamp) | 0) / TIMESTAMPS_PER_MS;
-    const lateMs = nowMs - dueMs;
-    if (lateMs > LATE_MS) this.#late++;
+    const lateMs = marker ? 0 : nowMs - dueMs;
+    if (lateMs > LATE_MS) this.#lateSeen++;
+    if (lateMs - ownLagMs > LATE_MS) this.#late++;
     this.#worstMs = Math.max(this.#worstMs, lateMs);
     this.#timestamp = timestamp;
     this.#atMs = nowMs;
@@ -60,6 +68,7 @@ export class Arrivals {
       lost: expected - this.#received,
       disordered: this.#disordered,
       late: this.#late,
+      lateSeen: this.#lateSeen,
       worstMs: this.#worstMs,
     };
   }

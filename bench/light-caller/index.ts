@@ -6,5 +6,6 @@ export {
   type LightCallerReport,
   type ReceivedFrame,
 } from './light-caller.ts';
+export { OwnLag } from './own-lag.ts';
 export { type ProbeSignal, recordProbeSignal } from './probe-signal.ts';
 export { LIGHT_CALLER_SUITE, makeSrtpKey, type SrtpKey } from './srtp-key.ts';

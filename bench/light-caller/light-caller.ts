@@ -16,6 +16,7 @@ import { RtpHeader, type SrtpSession } from 'werift-rtp';
 import { type ArrivalReport, Arrivals } from './arrivals.ts';
 import { PROBE_FRAME_SAMPLES, PROBE_RATE } from './chirp.ts';
 import { ChirpDetector } from './chirp-detector.ts';
+import type { OwnLag } from './own-lag.ts';
 import { CHIRP_PERIOD_FRAMES, type ProbeSignal } from './probe-signal.ts';
 import { type SrtpKey, srtpSession } from './srtp-key.ts';
 
@@ -39,6 +40,8 @@ export interface LightCallerOptions {
   signal: ProbeSignal;
   /** Decode what comes back and measure trips; else only its headers are read, which costs next to nothing. */
   measureTrips: boolean;
+  /** Shared by all callers of this process. */
+  lag?: OwnLag;
   /** Monotonic milliseconds. */
   now?: () => number;
 }
@@ -147,6 +150,8 @@ export class LightCaller {
   }
 
   #tick(): void {
+    const nowMs = this.#now();
+    this.#options.lag?.note(nowMs - (this.#startedAtMs + this.#next * FRAME_MS), nowMs);
     const behind = Math.floor((this.#now() - this.#startedAtMs) / FRAME_MS) - this.#next;
     if (behind > MAX_BURST_FRAMES) this.#next += behind;
     while (this.#startedAtMs + this.#next * FRAME_MS <= this.#now()) this.#send();
@@ -178,7 +183,13 @@ export class LightCaller {
     if (packet.length < 12 || (packet[1]! >= 192 && packet[1]! <= 223)) return;
     const sequenceNumber = packet.readUInt16BE(2);
     const timestamp = packet.readUInt32BE(4);
-    const missing = this.#arrivals.take(sequenceNumber, timestamp, atMs);
+    const missing = this.#arrivals.take(
+      sequenceNumber,
+      timestamp,
+      atMs,
+      packet[1]! >= 128,
+      this.#options.lag?.recent(atMs),
+    );
     if (missing < 0) return;
     this.#onFrame?.({ sequenceNumber, timestamp, atMs });
     if (this.#decoder) this.#measure(this.#decoder, packet, timestamp, missing, atMs);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resample } from '../../src/call/resample.ts';
 import { readWav } from '../../src/call/wav.ts';
-import { LightCaller, makeSrtpKey, recordProbeSignal } from '../light-caller/index.ts';
+import { LightCaller, makeSrtpKey, OwnLag, recordProbeSignal } from '../light-caller/index.ts';
 import type { FromNode, NodeUsage, OpenedDoor, ToNode } from './messages.ts';
 
 class NodeProcess {
@@ -66,6 +66,7 @@ export async function startPair(agentsDir = 'agents'): Promise<NodePair> {
   await pop.ask({ type: 'start', stateDir, agentsDir, core: address });
   const { pcm, sampleRate } = await readWav(join(import.meta.dirname, '../../test/audio/book-table.wav'));
   const signal = await recordProbeSignal(resample(pcm, sampleRate, 48_000));
+  const lag = new OwnLag();
   let opened = 0;
 
   return {
@@ -90,6 +91,7 @@ export async function startPair(agentsDir = 'agents'): Promise<NodePair> {
           payloadType: door.payloadType,
           signal,
           measureTrips,
+          lag,
         });
         callers.push(caller);
       }

@@ -19,6 +19,8 @@ export const GRACE_MS = 3 * TICK_PERIOD_MS;
  * schedule moves towards it by this much a frame (0.1 %, more than any sound clock is off).
  */
 const CREEP_MS = TICK_PERIOD_MS / 1_000;
+/** A tick is placed at the time that a frame is due, to within the rounding of both. */
+const ROUNDING_MS = 0.001;
 
 export class FramePacer {
   /** 48 kHz, unwrapped: grows past 2^32. */
@@ -50,7 +52,7 @@ export class FramePacer {
 
   /** Whether a frame that has waited may leave. */
   isDue(nowMs: number): boolean {
-    return nowMs >= this.#dueMs;
+    return nowMs >= this.#dueMs - ROUNDING_MS;
   }
 
   /** Whether a frame that was made this instant may leave. */

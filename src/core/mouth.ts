@@ -237,6 +237,8 @@ export class CallMouth implements Mouth {
     if (marker && this.#starved) this.#totals.mouthUnderruns += 1;
     else if (!marker && this.#endTicks && now - this.#pacer.dueMs > LATE_MS) this.#totals.mouthLateFrames += 1;
     if (this.#frame.length !== encoder.frameSamples) this.#frame = new Int16Array(encoder.frameSamples);
+    // A spurt has a schedule of its own: ticks of the former one would come at any time beside it.
+    if (marker) this.#stopTicks();
     const before = utterance.bufferedMs;
     utterance.readFrame(this.#frame);
     this.#bufferedMs = Math.max(0, this.#bufferedMs + utterance.bufferedMs - before);
@@ -268,19 +270,14 @@ export class CallMouth implements Mouth {
     this.#endTicks ??= this.#options.nodeClock.subscribe(this.#tick, Math.max(now, this.#pacer.dueMs));
   }
 
-  readonly #tick = (): void => {
-    const now = this.#clock.now();
-    const restarts = this.#pacer.startsSpurt(now);
+  readonly #tick = (scheduledAtMs: number): void => {
+    // A timer may fire a little early: a frame that is due at this tick would wait for the next one.
+    const now = Math.max(this.#clock.now(), scheduledAtMs);
     try {
       this.#pump(now);
     } catch (error) {
       this.#options.onFault(error);
-      return;
     }
-    if (!restarts || !this.#endTicks) return;
-    // A stall moved the schedule: follow it into its new phase.
-    this.#stopTicks();
-    this.#scheduleTicks(now);
   };
 
   #stopTicks(): void {
