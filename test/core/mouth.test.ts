@@ -1,8 +1,46 @@
 import { describe, expect, it } from 'vitest';
+import type { NodeClock, TickListener } from '../../src/core/node-clock.ts';
 import { AntipodeError } from '../../src/errors.ts';
 import { MouthRig, settled } from './support/mouth-rig.ts';
 
+/** A ticker that ticks when the test says so. */
+class HandTicker {
+  readonly subscriptions: { tick: TickListener; phaseMs: number | undefined; active: boolean }[] = [];
+
+  subscribe(tick: TickListener, phaseMs?: number): () => void {
+    const subscription = { tick, phaseMs, active: true };
+    this.subscriptions.push(subscription);
+    return () => {
+      subscription.active = false;
+    };
+  }
+}
+
 describe('CallMouth', () => {
+  it('sends what is due at a tick whose timer fired a little early', async () => {
+    const ticker = new HandTicker();
+    const rig = new MouthRig({ nodeClock: ticker as unknown as NodeClock });
+    await rig.say(100);
+    rig.clock.advance(19.6);
+    ticker.subscriptions[0]?.tick(20);
+    expect(rig.sent.map((frame) => frame.timestamp)).toEqual([0, 960]);
+  });
+
+  it('moves its ticks to the phase of a spurt that began between two of them', async () => {
+    const ticker = new HandTicker();
+    const rig = new MouthRig({ nodeClock: ticker as unknown as NodeClock });
+    const utterance = rig.mouth.open();
+    await rig.write(utterance, 100);
+    // The process stalls: no tick comes, and the next thing that happens is that more is written.
+    rig.clock.advance(95);
+    await rig.write(utterance, 100);
+    expect(rig.times()).toEqual([0, 95]);
+    expect(ticker.subscriptions.map(({ phaseMs, active }) => [phaseMs, active])).toEqual([
+      [20, false],
+      [115, true],
+    ]);
+  });
+
   it('sends the first frame at once and the rest every 20 ms, with numbers and timestamps that follow on', async () => {
     const rig = new MouthRig();
     rig.clock.advance(3);
