@@ -11,6 +11,9 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**'],
           environment: 'node',
+          // Nothing should take long; a machine that does other things besides must not fail for it.
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
         },
       },
       {

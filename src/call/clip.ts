@@ -68,6 +68,14 @@ export function makeClip(path: string, pcm: Int16Array, sampleRate: number): Cli
   return { path, frames, voiced };
 }
 
+/** The clip from the frame of its first voiced sample on. */
+export function withoutLead(clip: Clip): Clip {
+  const skipped = Math.floor(clip.voiced.first / MICROPHONE_FRAME_SAMPLES);
+  const samples = skipped * MICROPHONE_FRAME_SAMPLES;
+  const voiced = { first: clip.voiced.first - samples, last: clip.voiced.last - samples };
+  return { path: clip.path, frames: clip.frames.slice(skipped), voiced };
+}
+
 /** Read and prepare a WAV file. @throws AntipodeError ERR_REQUEST_MALFORMED that names the file and its trouble */
 export async function loadClip(path: string): Promise<Clip> {
   const { pcm, sampleRate } = await readWav(path);

@@ -5,7 +5,7 @@
  */
 import { AntipodeError } from '../errors.ts';
 import { abortable } from './abortable.ts';
-import type { Clip } from './clip.ts';
+import { type Clip, withoutLead } from './clip.ts';
 import type { Listener } from './listener.ts';
 import type { Microphone } from './microphone.ts';
 
@@ -52,6 +52,8 @@ export const CONVERSATION_LIMITS = {
 export const AGENT_DONE_MS = 1_000;
 /** An interrupted agent that is silent for this long has stopped: longer than the pauses between its words. */
 export const AGENT_STOPPED_MS = 600;
+/** An agent whose last sound is no older than this is sounding now. */
+const SOUNDING_MS = 30;
 /** The interruption comes this long after the answer began. */
 export const INTERRUPT_AFTER_MS = 1_500;
 
@@ -145,12 +147,17 @@ async function interrupt(options: ConversationOptions, clip: Clip, turn: Turn, a
   const { listener, limits, microphone, signal } = options;
   const tooShort = () =>
     new AntipodeError('ERR_CALL_FAILED', 'the agent had finished its answer before it could be interrupted');
-  const going = await listener.until(
-    () => (hasStopped(listener) ? false : listener.heardUpToMs - answeredAtMs >= INTERRUPT_AFTER_MS ? true : null),
-    { timeoutMs: limits.answerMs, code: 'ERR_CALL_FAILED', message: 'the audio of the answer stopped coming', signal },
-  );
+  // Into a sound and not into a pause, which nobody could tell from having stopped.
+  const mayInterrupt = () =>
+    listener.heardUpToMs - answeredAtMs >= INTERRUPT_AFTER_MS && listener.silentForMs < SOUNDING_MS;
+  const going = await listener.until(() => (hasStopped(listener) ? false : mayInterrupt() ? true : null), {
+    timeoutMs: limits.answerMs,
+    code: 'ERR_CALL_FAILED',
+    message: 'the audio of the answer stopped coming',
+    signal,
+  });
   if (!going) throw tooShort();
-  const saying = microphone.say(clip);
+  const saying = microphone.say(withoutLead(clip));
   const interruptedAtMs = await abortable(saying.begun, signal);
   await listener.until(() => (hasStopped(listener) ? true : null), {
     timeoutMs: limits.interruptionMs,

@@ -26,15 +26,27 @@ export function resample(pcm: Int16Array, from: number, to: number): Int16Array 
   // Below half of the lower rate, so that nothing folds back.
   const cutoff = Math.min(1, to / from);
   const reach = LOBES / cutoff;
-  for (let index = 0; index < out.length; index++) {
-    const center = (index * from) / to;
-    const first = Math.max(0, Math.ceil(center - reach));
-    const last = Math.min(pcm.length - 1, Math.floor(center + reach));
-    let sum = 0;
-    for (let at = first; at <= last; at++) {
-      const distance = at - center;
-      sum += pcm[at]! * cutoff * sinc(distance * cutoff) * blackman(distance / reach);
+  const side = Math.ceil(reach);
+  /** Weights of the samples around a place between two of them; the places repeat. */
+  const kernels = new Map<number, Float64Array>();
+  const kernelAt = (phase: number): Float64Array => {
+    let kernel = kernels.get(phase);
+    if (!kernel) {
+      kernel = Float64Array.from({ length: 2 * side + 1 }, (_, tap) => {
+        const distance = tap - side - phase / to;
+        return Math.abs(distance) > reach ? 0 : cutoff * sinc(distance * cutoff) * blackman(distance / reach);
+      });
+      kernels.set(phase, kernel);
     }
+    return kernel;
+  };
+  for (let index = 0; index < out.length; index++) {
+    const phase = (index * from) % to;
+    const before = (index * from - phase) / to;
+    const kernel = kernelAt(phase);
+    const last = Math.min(2 * side, pcm.length - 1 - before + side);
+    let sum = 0;
+    for (let tap = Math.max(0, side - before); tap <= last; tap++) sum += pcm[before + tap - side]! * kernel[tap]!;
     out[index] = Math.max(-32_768, Math.min(32_767, Math.round(sum)));
   }
   return out;

@@ -172,7 +172,8 @@ describe('converse()', () => {
     expect(await ended).toBe('done');
     const spokenAtMs = said[1]!.atMs + 100;
     expect(said[1]!.path).toBe('stop.wav');
-    expect(Math.abs(said[1]!.atMs - 6_000)).toBeLessThanOrEqual(10);
+    // Into a sound, not into a pause: the third one, as soon as it is known for one.
+    expect(Math.abs(said[1]!.atMs - 6_000)).toBeLessThanOrEqual(30);
     expect(talk.turns[0]!.bargeInMs).toBeCloseTo(6_450 - spokenAtMs, 0);
   });
 

@@ -99,7 +99,7 @@ const VOICE_LEVEL = 100;
 /** Kept before the voice, for soft beginnings. */
 const LEAD_MS = 30;
 /** Kept after a word or two: the items of a list ("One. Two.") follow each other faster than sentences do. */
-const ITEM_TAIL_MS = 80;
+const ITEM_TAIL_MS = 160;
 const ITEM_WORDS = 2;
 
 /** flite begins each sentence with some 200 ms of silence, which the caller would wait through, and ends with as much. */
