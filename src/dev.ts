@@ -154,6 +154,8 @@ export async function startDev(options: DevOptions): Promise<Dev> {
       close(reason) {
         end = reason;
         signaling.beginShutdown();
+        edge.beginShutdown();
+        core.beginShutdown();
         closing ??= disposable.disposeAsync();
         return closing;
       },

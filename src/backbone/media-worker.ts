@@ -66,6 +66,7 @@ export class MediaWorker extends EventEmitter<MediaWorkerEvents> {
   #generation = 1;
   #alive = true;
   #quickDeaths = 0;
+  #retired = false;
   #restarting: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
 
@@ -137,6 +138,14 @@ export class MediaWorker extends EventEmitter<MediaWorkerEvents> {
     }
   }
 
+  /**
+   * The process may end by itself from now on, and is then not replaced and not missed: a terminal's Ctrl+C goes to it
+   * too, before its owner has ended the calls.
+   */
+  retire(): void {
+    this.#retired = true;
+  }
+
   /** Ends the process; resolves when it is gone, by SIGKILL after a second if it doesn't go by itself. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -169,6 +178,10 @@ export class MediaWorker extends EventEmitter<MediaWorkerEvents> {
     const livedMs = clock.now() - process.startedAtMs;
     this.#alive = false;
     this.#up.set({ worker: this.name }, 0);
+    if (this.#retired) {
+      log.info({ worker: this.name }, 'media worker ended with the shutdown');
+      return;
+    }
     this.#deaths.inc({ worker: this.name });
     this.#quickDeaths = livedMs >= STABLE_AFTER_MS ? 0 : this.#quickDeaths + 1;
     log.error(

@@ -155,6 +155,11 @@ export class Core {
     };
   }
 
+  /** `close` is near: a media worker that ends before it is not replaced. */
+  beginShutdown(): void {
+    for (const worker of this.#workers.workers) worker.retire();
+  }
+
   /** End every session with `end`, tell the POPs, leave no process behind. Idempotent. */
   close(end: SessionEnd): Promise<void> {
     this.#closing ??= this.#close(end);

@@ -195,6 +195,11 @@ export class Edge {
     };
   }
 
+  /** `close` is near: a media worker that ends before it is not replaced. */
+  beginShutdown(): void {
+    for (const worker of this.#workers) worker.retire();
+  }
+
   /** Ends the calls with `end`, then pipes, channels and workers. Idempotent: the first reason counts. */
   close(end: SessionEnd): Promise<void> {
     this.#closing ??= this.#close(end);

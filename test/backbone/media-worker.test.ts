@@ -89,6 +89,22 @@ describe('MediaWorker.start()', () => {
 });
 
 describe('MediaWorker that is killed', () => {
+  test('is not replaced, counted or reported once it was retired', async () => {
+    const metrics = createMetrics({ processMetrics: false });
+    await using worker = await startWorker('retired', { metrics });
+    let died = 0;
+    worker.on('died', () => {
+      died += 1;
+    });
+    worker.retire();
+    const gone = new Promise((resolve) => worker.worker.once('subprocessclose', resolve));
+    process.kill(worker.pid, 'SIGKILL');
+    await gone;
+    await worker.close();
+    expect([died, worker.generation, worker.alive]).toEqual([0, 1, false]);
+    expect(await metrics.metrics()).toContain('antipode_media_worker_deaths_total{worker="retired"} 0');
+  });
+
   test('tells, counts, and replaces the process in the same object', async () => {
     const metrics = createMetrics({ processMetrics: false });
     await using worker = await startWorker('mortal', { metrics, webRtcServer: CALLERS });
