@@ -97,7 +97,7 @@ describe('MediaWorker that is killed', () => {
       died += 1;
     });
     worker.retire();
-    const gone = new Promise((resolve) => worker.worker.once('subprocessclose', resolve));
+    const gone = once(worker.worker, 'subprocessclose');
     process.kill(worker.pid, 'SIGKILL');
     await gone;
     await worker.close();
