@@ -14,6 +14,7 @@ import { CallSplice, type CallSpliceOptions } from './call-splice.ts';
 import { type CallerConsumer, CallerMedia, type Offer } from './caller-media.ts';
 import type { CoreLinks } from './core-links.ts';
 import type { DownlinkWriterStats } from './downlink-writer.ts';
+import { EarlyEvents } from './early-events.ts';
 import type { EdgeMetrics } from './edge-metrics.ts';
 import { MediaWatch, type MediaWatchOptions } from './media-watch.ts';
 import { type PlainCaller, type PlainDoor, PlainMedia } from './plain-media.ts';
@@ -51,8 +52,6 @@ export interface EdgeCallStats {
 
 /** A core ends a session that was without a pipe for 10 s. */
 const HOLD_MS = 8_000;
-/** Events that wait for a listener; more than a core says while a call opens. */
-const MAX_EARLY_EVENTS = 256;
 
 export class EdgeCall extends EventEmitter<EdgeCallEvents> {
   readonly sessionId: string;
@@ -62,7 +61,7 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
   readonly #splice: CallSplice;
   readonly #route: CallRoute;
   readonly #watch: MediaWatch;
-  #earlyEvents: ClientEvent[] | null = [];
+  readonly #earlyEvents: EarlyEvents;
   #media: CallerMedia | PlainMedia | null = null;
   /** Settles when the splice is built on the worker that runs now. */
   #built = Promise.withResolvers<void>();
@@ -80,6 +79,10 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
     this.sessionId = request.sessionId;
     this.epoch = request.epoch;
     this.worker = worker;
+    this.#earlyEvents = new EarlyEvents(
+      (event) => this.#guard(() => this.emit('event', event)),
+      ({ type }) => log.warn({ type }, 'nobody listens to this call; an event is dropped'),
+    );
     this.#splice = new CallSplice({
       ...options.splice,
       clock,
@@ -94,7 +97,9 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
       clock,
       log,
       metrics,
-      onEvent: (event) => this.#onClientEvent(event),
+      onEvent: (event) => {
+        if (!this.#end) this.#earlyEvents.push(event);
+      },
       onEnded: (end) => void this.#finish(end, end.code === 'agent-failed'),
     });
     this.#watch = new MediaWatch({
@@ -103,7 +108,7 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
     });
     this.#built.promise.catch(() => {});
     (this as EventEmitter).on('newListener', (event) => {
-      if (event === 'event') queueMicrotask(() => this.#releaseEarlyEvents());
+      if (event === 'event') queueMicrotask(() => this.#earlyEvents.release());
     });
   }
 
@@ -301,19 +306,6 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
       if (failure.code === 'ERR_MEDIA_PARAMETERS') this.#options.metrics.mediaFailures.inc({ reason: 'parameters' });
       throw failure;
     }
-  }
-
-  #onClientEvent(event: ClientEvent): void {
-    if (this.#end) return;
-    if (!this.#earlyEvents) this.#guard(() => this.emit('event', event));
-    else if (this.#earlyEvents.length < MAX_EARLY_EVENTS) this.#earlyEvents.push(event);
-    else this.#options.log.warn({ type: event.type }, 'nobody listens to this call; an event is dropped');
-  }
-
-  #releaseEarlyEvents(): void {
-    const early = this.#earlyEvents;
-    this.#earlyEvents = null;
-    for (const event of early ?? []) this.#guard(() => this.emit('event', event));
   }
 
   /** A listener that throws must not take other calls with it. */

@@ -7,20 +7,10 @@ import { promisify } from 'node:util';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { FakePop } from '../web/fake-pop.ts';
+import { CHROMIUM, CHROMIUM_FLAGS } from './support/browser.ts';
 
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '../..');
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--use-fake-device-for-media-stream',
-];
-
 let pageDir: string;
 let browser: Browser;
 let pop: FakePop;
@@ -32,8 +22,7 @@ beforeAll(async () => {
   const { NODE_ENV: _ignored, ...env } = process.env;
   const vite = join(ROOT, 'node_modules/vite/bin/vite.js');
   await run(process.execPath, [vite, 'build', 'web', '--outDir', pageDir, '--emptyOutDir'], { cwd: ROOT, env });
-  const executablePath = process.env.ANTIPODE_CHROMIUM ?? '/usr/bin/chromium';
-  browser = await chromium.launch({ executablePath, args: FLAGS });
+  browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_FLAGS });
 });
 afterAll(async () => {
   await browser.close();

@@ -13,7 +13,9 @@ export interface Caller extends AsyncDisposable {
   errors: string[];
 }
 
-const FLAGS = [
+export const CHROMIUM = process.env.ANTIPODE_CHROMIUM ?? '/usr/bin/chromium';
+/** Of a Chromium without a screen, a sound card or a way out. */
+export const CHROMIUM_FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
@@ -21,8 +23,11 @@ const FLAGS = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
-  '--use-fake-ui-for-media-stream',
   '--use-fake-device-for-media-stream',
+];
+const CALLER_FLAGS = [
+  ...CHROMIUM_FLAGS,
+  '--use-fake-ui-for-media-stream',
   '--autoplay-policy=no-user-gesture-required',
 ];
 
@@ -37,8 +42,8 @@ export async function openBrowser(options: CallerOptions): Promise<Caller> {
   const file = join(folder, 'microphone.wav');
   await writeFile(file, encodeWav(options.microphone));
   const browser = await chromium.launch({
-    executablePath: process.env.ANTIPODE_CHROMIUM ?? '/usr/bin/chromium',
-    args: [...FLAGS, `--use-file-for-fake-audio-capture=${file}%noloop`],
+    executablePath: CHROMIUM,
+    args: [...CALLER_FLAGS, `--use-file-for-fake-audio-capture=${file}%noloop`],
   });
   const context = await browser.newContext({ viewport: options.viewport ?? { width: 1280, height: 900 } });
   const page = await context.newPage();
