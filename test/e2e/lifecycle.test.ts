@@ -1,27 +1,13 @@
 /** The server as a process: what a killed worker, a signal, a second start and stray packets do to its callers. */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import type { CallReport } from '../../src/call/index.ts';
+import { antipodeCall, COUNT, STOP, WHAT_TIME } from './support/antipode-call.ts';
 import { openBrowser, record } from './support/browser.ts';
 import { descendants, ROOT, startServer } from './support/server.ts';
 import { concat, silence, spans, speak } from './support/sound.ts';
-
-const run = promisify(execFile);
-const COUNT = join(ROOT, 'test/audio/count.wav');
-const WHAT_TIME = join(ROOT, 'test/audio/what-time.wav');
-
-async function call(url: string, ...options: string[]): Promise<CallReport> {
-  const { stdout } = await run(
-    process.execPath,
-    ['src/main.ts', 'call', '--url', url, '--agent', 'front-desk', '--json', ...options],
-    { cwd: ROOT, timeout: 90_000 },
-  );
-  return JSON.parse(stdout) as CallReport;
-}
 
 /** The media workers among a server's processes, oldest first. */
 async function mediaWorkers(pid: number): Promise<number[]> {
@@ -36,7 +22,7 @@ async function mediaWorkers(pid: number): Promise<number[]> {
 describe('antipode call', () => {
   test('asks the front desk for the time and measures the answer', async () => {
     await using server = await startServer();
-    const report = await call(server.url, '--say', WHAT_TIME);
+    const report = await antipodeCall(server.url, '--say', WHAT_TIME);
     const [one] = report.calls;
     expect(report.summary).toMatchObject({ connected: 1, failed: 0 });
     expect(one?.turns[0]?.voiceToVoiceMs).toBeGreaterThan(300);
@@ -46,7 +32,7 @@ describe('antipode call', () => {
 
   test('interrupts the count and measures how soon it is silent', async () => {
     await using server = await startServer();
-    const report = await call(server.url, '--say', COUNT, '--interrupt-with', join(ROOT, 'test/audio/stop.wav'));
+    const report = await antipodeCall(server.url, '--say', COUNT, '--interrupt-with', STOP);
     const bargeInMs = report.calls[0]?.turns.at(-1)?.bargeInMs;
     expect(bargeInMs).toBeGreaterThan(50);
     expect(bargeInMs).toBeLessThan(2_000);
@@ -135,7 +121,7 @@ describe('the process', () => {
       await new Promise((resolve) => socket.send(packet, Number(mediaPort), '127.0.0.1', resolve));
     }
     socket.close();
-    const report = await call(server.url, '--say', WHAT_TIME);
+    const report = await antipodeCall(server.url, '--say', WHAT_TIME);
     expect(report.summary).toMatchObject({ connected: 1, failed: 0 });
     expect(await mediaWorkers(server.process.pid as number)).toHaveLength(2);
   });
