@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 
-/** Milliseconds of each part of one turn, from the caller's last sound to our first packet. Source: DESIGN.md. */
+/** Milliseconds of each part of one turn, from the caller's last sound to our first packet. */
 export const turnTimelineSchema = z.object({
   turn: z.number().int().nonnegative(),
   /** Caller's last voiced sound to the decision that the turn is over. */
