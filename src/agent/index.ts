@@ -27,9 +27,20 @@ export type { SpeechGrammar } from './services/stt/jsgf.ts';
 export type { Stt, SttListenOptions, SttUtterance, Transcription } from './services/stt.ts';
 export type { SpeechChunk, Tts } from './services/tts.ts';
 export { buildWav, type PcmAudio, parseWav } from './services/wav.ts';
-export { type Chain, chain, type Emit, type Stage } from './stage.ts';
+export {
+  type Chain,
+  chain,
+  type Emit,
+  gate,
+  type Parallel,
+  type Part,
+  parallel,
+  type Stage,
+  switched,
+} from './stage.ts';
 export { answerByModel } from './stages/answer-by-model.ts';
 export { answerByScript, type Script, type ScriptStep } from './stages/answer-by-script.ts';
+export { judge } from './stages/judge.ts';
 export { listen } from './stages/listen.ts';
 export { speak } from './stages/speak.ts';
 export { transcribe } from './stages/transcribe.ts';

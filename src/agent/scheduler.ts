@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 import { type AntipodeError, asAntipodeError } from '../errors.ts';
 import type { Counter, Logger } from '../telemetry/index.ts';
 import type { Frame } from './frames.ts';
-import type { Chain, Emit, Stage } from './stage.ts';
+import type { Chain, Emit, Parallel, Stage } from './stage.ts';
 import type { Turn } from './turn.ts';
 
 export interface SchedulerOptions {
@@ -18,6 +18,8 @@ export interface SchedulerOptions {
   slowStops: Counter<'stage'>;
   /** A stage broke on a frame that belongs to no turn, or fell hopelessly behind: the call cannot go on. */
   onFailure(error: AntipodeError): void;
+  /** Takes what leaves the last stage; without it that is dropped, and a failure that no stage answered ends its turn. */
+  onOutput?(frame: Frame): void;
   /** A stage that was told to stop has this long. */
   stopTimeoutMs?: number;
   /** Frames that may wait before one stage; the caller's voice is 50 a second. */
@@ -42,15 +44,15 @@ interface Step {
 }
 
 export class Scheduler {
-  readonly #options: Required<SchedulerOptions>;
+  readonly #options: SchedulerOptions & { stopTimeoutMs: number; maxWaiting: number };
   readonly #steps: Step[];
   readonly #knownTurns = new Set<Turn>();
   #closing: Promise<void> | null = null;
 
   constructor(options: SchedulerOptions) {
     this.#options = { ...SCHEDULER_DEFAULTS, ...options };
-    this.#steps = options.chain.stages.map((stage, index) => ({
-      stage,
+    this.#steps = options.chain.stages.map((part, index) => ({
+      stage: 'branches' in part ? sideBySide(part, options) : part,
       emit: (frame) => this.#deliver(index + 1, frame),
       callerLane: newLane(),
       turnLanes: new Map(),
@@ -65,6 +67,10 @@ export class Scheduler {
   #deliver(index: number, frame: Frame): void {
     if (this.#closing !== null || frame.turn?.settled) return;
     const step = this.#steps[index];
+    if (step === undefined && this.#options.onOutput) {
+      this.#options.onOutput(frame);
+      return;
+    }
     if (step === undefined) {
       // A failure that no stage answered must not leave its turn open for ever.
       if (frame.kind === 'turn-failed') frame.turn.abort('failed');
@@ -176,6 +182,33 @@ export class Scheduler {
     );
     this.#knownTurns.clear();
   }
+}
+
+/** Branches as one stage, each run by a scheduler of its own. */
+function sideBySide({ branches, choose }: Parallel, options: SchedulerOptions): Stage {
+  let emit: Emit = () => {};
+  const entered = new WeakSet<Frame>();
+  const passedOn = new WeakSet<Frame>();
+  const onOutput = (frame: Frame): void => {
+    if (entered.has(frame)) {
+      if (passedOn.has(frame)) return;
+      passedOn.add(frame);
+    }
+    emit(frame);
+  };
+  const schedulers = branches.map((branch) => new Scheduler({ ...options, chain: branch, onOutput }));
+  return {
+    name: 'parallel',
+    process(frame, next) {
+      emit = next;
+      entered.add(frame);
+      if (choose) schedulers[choose(frame)]?.push(frame);
+      else for (const scheduler of schedulers) scheduler.push(frame);
+    },
+    async close() {
+      await Promise.all(schedulers.map((scheduler) => scheduler.close()));
+    },
+  };
 }
 
 async function closeStage(stage: Stage): Promise<void> {

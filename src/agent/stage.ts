@@ -36,10 +36,50 @@ export interface Stage {
 
 /** Stages in the order that frames pass them. */
 export interface Chain {
-  readonly stages: readonly Stage[];
+  readonly stages: readonly (Stage | Parallel)[];
 }
 
+/** Chains side by side, each with its own order: what one of them waits for does not hold up the others. */
+export interface Parallel {
+  readonly branches: readonly Chain[];
+  /** Index of the one branch that gets this frame; every branch does where it is absent. */
+  readonly choose?: (frame: Frame) => number;
+}
+
+/** What a chain is composed of. */
+export type Part = Stage | Chain | Parallel;
+
 /** Compose stages, and chains of them, into one chain. */
-export function chain(...parts: readonly (Stage | Chain)[]): Chain {
+export function chain(...parts: readonly Part[]): Chain {
   return { stages: parts.flatMap((part) => ('stages' in part ? part.stages : [part])) };
+}
+
+/**
+ * Give every frame to every branch. What the branches emit goes on in the order in which they emit it; a frame that
+ * several of them pass on untouched goes on once, when the first of them does. A branch that only listens therefore
+ * need not pass on anything, and one that fails a turn fails it for all.
+ *
+ * @example
+ * ```ts
+ * chain(listen({ call, vad }), takeTurns({ call }), transcribe(...), parallel(answerByModel(...), judge(...)), speak(...))
+ * ```
+ */
+export function parallel(...branches: readonly Part[]): Parallel {
+  return { branches: branches.map((branch) => chain(branch)) };
+}
+
+/** Give each frame to the one branch that `choose` names by its index, asked anew for every frame. */
+export function switched(choose: (frame: Frame) => number, ...branches: readonly Part[]): Parallel {
+  return { ...parallel(...branches), choose };
+}
+
+/** A stage that lets a frame through while `open` says so, and drops it otherwise. */
+export function gate(name: string, open: (frame: Frame) => boolean): Stage {
+  return {
+    name,
+    process(frame, emit) {
+      if (open(frame)) emit(frame);
+    },
+    close() {},
+  };
 }
