@@ -7,6 +7,8 @@ export interface Tool {
   readonly name: string;
   /** What it does and when to call it, for the model. */
   readonly description: string;
+  /** A run that takes longer is told to the model as failed, and its signal is aborted. @defaultValue 10000 */
+  readonly timeoutMs?: number;
   /** Arguments; what a model writes is validated by it before `run` sees it. */
   readonly parameters: z.ZodType;
   /** Answers with words or JSON for the model. A thrown error is told to the model as a failed call. */
@@ -14,6 +16,7 @@ export interface Tool {
 }
 
 export interface ToolContext {
+  /** Aborted when the caller interrupts, and when the tool's time is over. */
   readonly signal: AbortSignal;
   /** End the call once the reply has been played. */
   hangUpAfterReply(reason: string): void;

@@ -5,10 +5,11 @@
 import { type AntipodeError, asAntipodeError } from '../../errors.ts';
 import type { AgentMetrics } from '../agent-metrics.ts';
 import type { Conversation } from '../conversation.ts';
-import type { Llm, LlmEvent, Tool, ToolContext } from '../services/llm.ts';
+import type { Llm, Tool } from '../services/llm.ts';
 import type { Stage } from '../stage.ts';
 import type { AgentCall } from '../types.ts';
 import { answering } from './answer.ts';
+import { type ToolCall, ToolRunner } from './tool-runner.ts';
 
 export interface AnswerByModelOptions {
   call: Pick<AgentCall, 'send' | 'clock' | 'log'>;
@@ -28,8 +29,6 @@ export interface AnswerByModelOptions {
 
 export const ANSWER_BY_MODEL_DEFAULTS = { maxRounds: 5 } as const;
 
-type ToolCall = Extract<LlmEvent, { type: 'tool-call' }>;
-
 export function answerByModel(options: AnswerByModelOptions): Stage {
   const { call, conversation, llm } = options;
   const maxRounds = options.maxRounds ?? ANSWER_BY_MODEL_DEFAULTS.maxRounds;
@@ -41,7 +40,7 @@ export function answerByModel(options: AnswerByModelOptions): Stage {
         reply.say(text === null ? options.greeting : options.notUnderstood);
         return;
       }
-      const context: ToolContext = { signal: turn.signal, hangUpAfterReply: (reason) => reply.hangUp(reason) };
+      const runner = new ToolRunner({ call, tools: options.tools, hangUp: (reason) => reply.hangUp(reason) });
       let said = '';
       for (let round = 0; round < maxRounds; round++) {
         const calls: ToolCall[] = [];
@@ -61,11 +60,9 @@ export function answerByModel(options: AnswerByModelOptions): Stage {
           reply.say(event.text);
         }
         if (calls.length === 0) return;
-        for (const toolCall of calls) {
-          const result = await runTool(options.tools, toolCall, context, options);
-          if (turn.signal.aborted) throw turn.signal.reason;
-          conversation.toolAnswered(turn, toolCall, result);
-        }
+        const results = await Promise.all(calls.map((toolCall) => runner.run(toolCall, turn.signal)));
+        if (turn.signal.aborted) throw turn.signal.reason;
+        for (const [index, toolCall] of calls.entries()) conversation.toolAnswered(turn, toolCall, results[index]!);
         if (said !== '' && !/\s$/.test(said)) {
           said += ' ';
           reply.say(' ');
@@ -80,30 +77,4 @@ export function answerByModel(options: AnswerByModelOptions): Stage {
       return failure;
     },
   });
-}
-
-/** What a tool answers; its failure is an answer too, which the model can put in words. */
-async function runTool(
-  tools: readonly Tool[],
-  toolCall: ToolCall,
-  context: ToolContext,
-  { call }: AnswerByModelOptions,
-): Promise<string> {
-  const tool = tools.find(({ name }) => name === toolCall.name);
-  if (tool === undefined) return failed(`there is no tool "${toolCall.name}"`);
-  try {
-    const input = tool.parameters.safeParse(JSON.parse(toolCall.arguments === '' ? '{}' : toolCall.arguments));
-    if (!input.success) {
-      return failed(input.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
-    }
-    return await tool.run(input.data, context);
-  } catch (error) {
-    if (error instanceof SyntaxError) return failed('the arguments are not JSON');
-    call.log.warn({ err: error, tool: toolCall.name }, 'a tool failed');
-    return failed('it failed');
-  }
-}
-
-function failed(reason: string): string {
-  return JSON.stringify({ error: reason });
 }
