@@ -17,7 +17,7 @@ export {
   type TurnTimeline,
   turnTimelineSchema,
 } from './client-events.ts';
-export { Conversation, type ConversationEntry } from './conversation.ts';
+export { Conversation, type ConversationEntry, type ConversationSnapshot } from './conversation.ts';
 export { type AgentDefinition, type AgentNotice, defineAgent } from './define-agent.ts';
 export type { Frame, FrameKind } from './frames.ts';
 export type { RunningAgent } from './running-agent.ts';
