@@ -22,6 +22,8 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           environment: 'node',
           fileParallelism: false,
+          // Sound in real time through a browser: a machine that stalls for a second may cost a word. Vitest reports it.
+          retry: 1,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

@@ -39,7 +39,7 @@ const TIME_RULE = `(${HOUR_RULE} ${MINUTE_RULE} (a | p) m | ${HOUR_RULE} o'clock
 describe('a conversation in a real browser', () => {
   test('a spoken question for the time is answered aloud with the time, and the page shows both sides', async () => {
     const question = await speak('what time is it');
-    await using caller = await openBrowser({ microphone: concat(silence(9), question, silence(20)) });
+    await using caller = await openBrowser({ microphone: concat(silence(12), question, silence(20)) });
     await caller.page.goto(`${server.url}/?agent=front-desk&autojoin=1`);
     const recorder = await record(caller.page);
 
@@ -70,7 +70,7 @@ describe('a conversation in a real browser', () => {
   test('speaking into the count silences it', async () => {
     const [ask, stop] = await Promise.all([speak('please count to thirty'), speak('stop please')]);
     await using caller = await openBrowser({
-      microphone: concat(silence(9), ask, silence(6), stop, silence(20)),
+      microphone: concat(silence(12), ask, silence(6), stop, silence(20)),
     });
     await caller.page.goto(`${server.url}/?agent=front-desk&autojoin=1`);
     const recorder = await record(caller.page);

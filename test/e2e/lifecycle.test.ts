@@ -43,7 +43,7 @@ describe('a killed media worker', () => {
   test('costs the caller in the browser less than 3 s of the agent, whichever of the two it is', async () => {
     await using server = await startServer();
     const ask = await speak('please count to thirty');
-    await using caller = await openBrowser({ microphone: concat(silence(7), ask, silence(60)) });
+    await using caller = await openBrowser({ microphone: concat(silence(10), ask, silence(60)) });
     await caller.page.goto(`${server.url}/?agent=front-desk&autojoin=1`);
     const state = caller.page.locator('[data-testid=call-state][data-state=connected]');
     await state.waitFor({ timeout: 20_000 });
