@@ -3,7 +3,7 @@
 /**
  * @typedef {'ERR_SETUP_USAGE' | 'ERR_SETUP_NODE' | 'ERR_SETUP_NPM' | 'ERR_SETUP_DEPENDENCIES' | 'ERR_SETUP_PACKAGES'
  *   | 'ERR_SETUP_WORKER_GIVEN' | 'ERR_SETUP_WORKER_PATCH' | 'ERR_SETUP_WORKER_BUILD' | 'ERR_SETUP_CACHE'
- *   | 'ERR_SETUP_PAGE' | 'ERR_SETUP_NOT_DONE'} SetupErrorCode
+ *   | 'ERR_SETUP_PAGE' | 'ERR_SETUP_WEIGHTS' | 'ERR_SETUP_NOT_DONE'} SetupErrorCode
  */
 
 /** Codes of file system errors that say that a directory can't be written to. */
