@@ -1,6 +1,7 @@
 /**
  * Speech to text as a pipeline sees it: one interface for every service. A service hears one utterance as it is
- * spoken and answers with its words. Cutting the utterance is turn-taking's work.
+ * spoken and answers with its words. Cutting the utterance is turn-taking's work. Services that detect the ends of turns
+ * themselves may be heard continuously as well (`StreamingStt`).
  */
 
 /** What a service understood of an utterance. */
@@ -33,4 +34,60 @@ export interface Stt {
   readonly name: string;
   /** Begin an utterance. */
   listen(options: SttListenOptions): SttUtterance;
+}
+
+/** A word with its place, in milliseconds of the audio that was written to the stream. */
+export interface SttWord {
+  readonly text: string;
+  readonly startMs: number;
+  readonly endMs: number;
+  /** 0..1, null when the service doesn't say. */
+  readonly confidence: number | null;
+}
+
+/**
+ * What a continuous stream says. A turn is any number of `interim`s and `final`s, perhaps `eagerEnd` and `resumed` in
+ * pairs, and one `turnEnd`. `words` is empty when the service gives no timings.
+ */
+export type SttStreamEvent =
+  /** All words of the turn so far; the last of them may change. */
+  | { readonly type: 'interim'; readonly text: string; readonly words: readonly SttWord[] }
+  /** Words that will not change any more, without those of the finals before it. */
+  | { readonly type: 'final'; readonly text: string; readonly words: readonly SttWord[] }
+  /** The turn has probably ended with these words: `turnEnd` or `resumed` follows. */
+  | { readonly type: 'eagerEnd'; readonly text: string; readonly confidence: number }
+  | { readonly type: 'resumed' }
+  /** The turn is over; `text` is the whole of it. */
+  | { readonly type: 'turnEnd'; readonly text: string; readonly cause: SttTurnEndCause };
+
+/** `service`: it decided by itself; `finalize`: we asked for it. */
+export type SttTurnEndCause = 'service' | 'finalize';
+
+export interface SttStreamHandlers {
+  onEvent(event: SttStreamEvent): void;
+  /** ERR_SERVICE_UNAVAILABLE | ERR_SERVICE_FAILED | ERR_SERVICE_TIMEOUT; the stream is closed. Called at most once. */
+  onError(error: Error): void;
+}
+
+export interface SttStream {
+  /** More of the caller: mono, 16 kHz, full scale +-32768. The buffer is not kept. */
+  write(pcm: Int16Array): void;
+  /** End the turn now: a `turnEnd` with cause `finalize` comes when all that was written is words, or an error. */
+  finalize(): void;
+  /** Idempotent; nothing is said after it. */
+  close(): void;
+}
+
+/** A service with connections of its own, kept warm between utterances. */
+export interface StreamingStt extends Stt {
+  /** Have a connection open for an utterance that is about to come, as at the start of a call. */
+  warm(): void;
+  /** Close everything; utterances that are open fail. Idempotent. */
+  close(): void;
+}
+
+/** A service that detects the ends of turns itself. */
+export interface TurnDetectingStt extends StreamingStt {
+  /** Hear a caller continuously. */
+  open(handlers: SttStreamHandlers): SttStream;
 }

@@ -1,0 +1,137 @@
+/**
+ * What fakes of streaming speech services share: a real WebSocket server on loopback that checks the key, counts what
+ * comes, and misbehaves as it is told. The protocol is the fake's own.
+ */
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+
+export interface HearingFaults {
+  /** Answer upgrades with this status. */
+  refuse?: number;
+  /** Never answer an upgrade. */
+  hang?: boolean;
+  /** Take everything, say nothing. */
+  silent?: boolean;
+  /** Say so many things on a connection and nothing more. */
+  silentAfter?: number;
+  /** Drop the connection when it has taken so many samples; for the next `cuts` connections. */
+  cutAfterSamples?: number;
+  cuts?: number;
+  /** Frames that make no sense before each good one. */
+  garbage?: number;
+  /** Before each answer. */
+  latencyMs?: number;
+}
+
+export interface HearingDialog {
+  message(data: Buffer, isBinary: boolean): void;
+}
+
+export class HearingPeer {
+  readonly #socket: WebSocket;
+  readonly #faults: HearingFaults;
+  readonly query: URLSearchParams;
+  #sent = 0;
+  #dropped = false;
+  /** Samples taken. */
+  samples = 0;
+
+  constructor(socket: WebSocket, faults: HearingFaults, query: URLSearchParams) {
+    this.#socket = socket;
+    this.#faults = faults;
+    this.query = query;
+  }
+
+  /** Count audio; false when the connection was dropped for it. */
+  took(samples: number): boolean {
+    if (this.#dropped) return false;
+    this.samples += samples;
+    const { cutAfterSamples, cuts = 0 } = this.#faults;
+    if (cutAfterSamples === undefined || cuts === 0 || this.samples < cutAfterSamples) return true;
+    // Frames that had already come are still told after this, and are no further cut.
+    this.#dropped = true;
+    this.#faults.cuts = cuts - 1;
+    this.#socket.terminate();
+    return false;
+  }
+
+  send(message: unknown): void {
+    if (this.#dropped || this.#faults.silent || this.#sent++ >= (this.#faults.silentAfter ?? Number.POSITIVE_INFINITY))
+      return;
+    for (let count = this.#faults.garbage ?? 0; count > 0; count--) {
+      this.#socket.send(['{"type": "Resu', '{"type": 7}', Buffer.of(1, 2)][count % 3]!);
+    }
+    const text = JSON.stringify(message);
+    if (this.#faults.latencyMs) setTimeout(() => this.#socket.send(text), this.#faults.latencyMs);
+    else this.#socket.send(text);
+  }
+
+  close(code: number): void {
+    this.#socket.close(code);
+  }
+}
+
+export interface HearingServerOptions {
+  authorization: string;
+  routes: Readonly<Record<string, (peer: HearingPeer) => HearingDialog>>;
+}
+
+export class HearingServer {
+  readonly faults: HearingFaults = {};
+  /** Of every upgrade that was asked for. */
+  readonly requests: { url: URL; headers: IncomingHttpHeaders }[] = [];
+  readonly #server: Server = createServer((_request, response) => response.writeHead(404).end());
+  readonly #sockets = new WebSocketServer({ noServer: true });
+  readonly #streams = new Set<Duplex>();
+
+  private constructor(options: HearingServerOptions) {
+    this.#server.on('upgrade', (request, stream, head) => {
+      this.#streams.add(stream);
+      stream.on('close', () => this.#streams.delete(stream));
+      stream.on('error', () => {});
+      const url = new URL(request.url ?? '', this.url);
+      this.requests.push({ url, headers: request.headers });
+      const route = options.routes[url.pathname];
+      if (this.faults.hang) return;
+      const allowed = request.headers.authorization === options.authorization;
+      const status = this.faults.refuse ?? (allowed ? (route ? 101 : 404) : 401);
+      if (status !== 101 || route === undefined) {
+        stream.end(`HTTP/1.1 ${status} Refused\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+        return;
+      }
+      this.#sockets.handleUpgrade(request, stream, head, (socket) => {
+        const dialog = route(new HearingPeer(socket, this.faults, url.searchParams));
+        socket.on('message', (data, isBinary) => dialog.message(data as Buffer, isBinary));
+        socket.on('error', () => {});
+      });
+    });
+  }
+
+  static async start(options: HearingServerOptions): Promise<HearingServer> {
+    const server = new HearingServer(options);
+    await new Promise<void>((resolve) => server.#server.listen(0, '127.0.0.1', resolve));
+    return server;
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Connections that are open. */
+  get openCount(): number {
+    return this.#sockets.clients.size;
+  }
+
+  /** Drop every connection, as a network does. */
+  dropAll(): void {
+    for (const socket of this.#sockets.clients) socket.terminate();
+  }
+
+  async close(): Promise<void> {
+    if (!this.#server.listening) return;
+    for (const stream of this.#streams) stream.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}

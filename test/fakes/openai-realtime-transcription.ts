@@ -1,0 +1,122 @@
+/**
+ * OpenAI's realtime transcription sessions on loopback (`/v1/realtime?intent=transcription`): session.update, audio
+ * appended in base64 at 24 kHz, commit, and transcription deltas while and after it. It recognizes what it is really
+ * sent (tone-words.ts). Made from the event types of the `openai` package (resources/realtime), not recorded.
+ */
+import { type HearingDialog, type HearingPeer, HearingServer } from './hearing-socket.ts';
+import { hearTones } from './tone-words.ts';
+
+export interface RealtimeTranscriptionFaults {
+  /** A transcription fails with this event instead of its words. */
+  fails?: boolean;
+  /** An `error` event with this code answers a commit. */
+  errorCode?: string;
+}
+
+const RATE = 24_000;
+
+export class FakeRealtimeTranscription {
+  readonly apiKey = 'sk-fake-key';
+  readonly faults: RealtimeTranscriptionFaults = {};
+  /** Of every session, as it was asked for. */
+  readonly sessions: unknown[] = [];
+  commits = 0;
+  readonly server: HearingServer;
+
+  private constructor(server: HearingServer) {
+    this.server = server;
+  }
+
+  static async start(): Promise<FakeRealtimeTranscription> {
+    let fake: FakeRealtimeTranscription | null = null;
+    const server = await HearingServer.start({
+      authorization: 'Bearer sk-fake-key',
+      routes: { '/v1/realtime': (peer) => new Dialog(peer, fake!) },
+    });
+    fake = new FakeRealtimeTranscription(server);
+    return fake;
+  }
+
+  get baseUrl(): string {
+    return `${this.server.url.replace('ws:', 'http:')}/v1`;
+  }
+
+  close(): Promise<void> {
+    return this.server.close();
+  }
+}
+
+interface ClientEvent {
+  type: string;
+  audio?: string;
+  session?: unknown;
+}
+
+class Dialog implements HearingDialog {
+  readonly #peer: HearingPeer;
+  readonly #fake: FakeRealtimeTranscription;
+  #audio: number[] = [];
+  #item = 0;
+  #said = 0;
+
+  constructor(peer: HearingPeer, fake: FakeRealtimeTranscription) {
+    this.#peer = peer;
+    this.#fake = fake;
+    peer.send({ type: 'session.created', event_id: 'e', session: {} });
+  }
+
+  message(data: Buffer): void {
+    const event = JSON.parse(data.toString()) as ClientEvent;
+    if (event.type === 'session.update') {
+      this.#fake.sessions.push(event.session);
+      this.#peer.send({ type: 'session.updated', event_id: 'e', session: event.session });
+    } else if (event.type === 'input_audio_buffer.append') {
+      const bytes = Buffer.from(event.audio!, 'base64');
+      for (let at = 0; at < bytes.length; at += 2) this.#audio.push(bytes.readInt16LE(at));
+      if (this.#peer.took(bytes.length / 2)) this.#delta(false);
+    } else if (event.type === 'input_audio_buffer.commit') this.#commit();
+  }
+
+  #commit(): void {
+    this.#fake.commits++;
+    const { errorCode, fails } = this.#fake.faults;
+    const short = this.#audio.length < RATE / 10 ? 'input_audio_buffer_commit_empty' : undefined;
+    const code = errorCode ?? short;
+    if (code !== undefined) {
+      this.#peer.send({ type: 'error', event_id: 'e', error: { type: 'invalid_request_error', code, message: 'no' } });
+      return;
+    }
+    this.#peer.send({ type: 'input_audio_buffer.committed', event_id: 'e', item_id: this.#itemId });
+    if (fails) this.#transcription('failed', { error: { code: 'audio_unintelligible' } });
+    else {
+      this.#delta(true);
+      const transcript = this.#words().join(' ');
+      this.#transcription('completed', { transcript, usage: { type: 'duration', seconds: 1 } });
+    }
+    this.#item++;
+    this.#audio = [];
+    this.#said = 0;
+  }
+
+  /** Words that are new, all but the last unless all are spoken. */
+  #delta(all: boolean): void {
+    const words = this.#words();
+    const upTo = all ? words.length : words.length - 1;
+    for (; this.#said < upTo; this.#said++) {
+      this.#transcription('delta', { delta: `${this.#said === 0 ? '' : ' '}${words[this.#said]}` });
+    }
+  }
+
+  #words(): string[] {
+    return hearTones(Int16Array.from(this.#audio), RATE).map(({ text }) => text);
+  }
+
+  #transcription(what: string, more: object): void {
+    const type = `conversation.item.input_audio_transcription.${what}`;
+    this.#peer.send({ type, event_id: 'e', item_id: this.#itemId, content_index: 0, ...more });
+  }
+
+  get #itemId(): string {
+    return `item_${this.#item}`;
+  }
+}
