@@ -1,10 +1,22 @@
 /** Text to speech as a pipeline sees it: one interface for every service, a sentence in, audio out as it is made. */
 
+/** When a word sounds, in milliseconds since the first sample of its sentence. */
+export interface SpokenWord {
+  readonly text: string;
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
 export interface SpeechChunk {
-  /** Mono, full scale +-32768. */
+  /** Mono, full scale +-32768. Empty in a last chunk that brings only `words`. */
   readonly pcm: Int16Array;
   /** Hz. */
   readonly sampleRate: number;
+  /**
+   * Words whose times became known with this chunk, by services that tell them: in order, each word once. They need
+   * not sound in this chunk.
+   */
+  readonly words?: readonly SpokenWord[];
 }
 
 export interface Tts {
