@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The command line: `antipode dev | call | doctor`. Owns arguments, exit codes, signals and the words that a person
+ * The command line: `antipode dev | call | doctor | services`. Owns arguments, exit codes, signals and the words that a person
  * sees; each command's work lives in its own folder and is loaded when it is asked for.
  */
 import { dirname, join } from 'node:path';
@@ -39,6 +39,19 @@ program
     if (options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
     else printDoctorReport(report, process.stdout);
     process.exitCode = report.ok ? 0 : 1;
+  });
+
+program
+  .command('services')
+  .description('list the AI services of the catalogue, and which of them the environment configures')
+  .option('--kind <kind>', 'llm, stt, tts or s2s (default: all)')
+  .option('--json', 'print JSON')
+  .action(async (options: { kind?: string; json?: boolean }) => {
+    const { listServices, printServices } = await import('./services-command.ts');
+    const { loadCatalogue } = await import('./agent/services/catalogue/index.ts');
+    const services = listServices(loadCatalogue(), { environment: process.env, kind: options.kind });
+    if (options.json) process.stdout.write(`${JSON.stringify(services, null, 2)}\n`);
+    else printServices(services, process.stdout);
   });
 
 program

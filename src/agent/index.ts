@@ -21,11 +21,28 @@ export { Conversation, type ConversationEntry, type ConversationSnapshot } from 
 export { type AgentDefinition, type AgentNotice, defineAgent } from './define-agent.ts';
 export type { Frame, FrameKind } from './frames.ts';
 export type { RunningAgent } from './running-agent.ts';
+export { type Catalogue, createLlm, loadCatalogue, type ServiceEndpoint } from './services/catalogue/index.ts';
 export type { Llm, LlmEvent, LlmRequest, Tool, ToolContext } from './services/llm.ts';
 export type { Missing, OrMissing } from './services/missing.ts';
+export { DeepgramStt, type DeepgramSttOptions } from './services/stt/deepgram.ts';
+export { DeepgramFlux, type DeepgramFluxOptions } from './services/stt/deepgram-flux.ts';
 export type { SpeechGrammar } from './services/stt/jsgf.ts';
-export type { Stt, SttListenOptions, SttUtterance, Transcription } from './services/stt.ts';
-export type { SpeechChunk, Tts } from './services/tts.ts';
+export { OpenAiRealtimeStt, type OpenAiRealtimeSttOptions } from './services/stt/openai-realtime.ts';
+export type {
+  StreamingStt,
+  Stt,
+  SttListenOptions,
+  SttStream,
+  SttStreamEvent,
+  SttStreamHandlers,
+  SttUtterance,
+  SttWord,
+  Transcription,
+  TurnDetectingStt,
+} from './services/stt.ts';
+export { Cartesia, type CartesiaOptions } from './services/tts/cartesia.ts';
+export { ElevenLabs, type ElevenLabsOptions } from './services/tts/elevenlabs.ts';
+export type { SpeechChunk, SpokenWord, Tts } from './services/tts.ts';
 export { buildWav, type PcmAudio, parseWav } from './services/wav.ts';
 export {
   type Chain,

@@ -1,0 +1,84 @@
+/**
+ * An entry of the catalogue and an environment together: which address, with which key, and what is missing. Owns no
+ * connection. Keys leave it only by `resolveService`; what can be shown is `configurationOf`.
+ */
+import { AntipodeError } from '../../../errors.ts';
+import type { CatalogueEntry, Residency } from './schema.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export type ServiceState =
+  /** All that it needs is set. */
+  | 'configured'
+  | 'not-configured'
+  /** It wants no key; whether it runs is another matter. */
+  | 'no-key-needed';
+
+export interface ServiceConfiguration {
+  readonly state: ServiceState;
+  /** Environment variables that must be set and are not. */
+  readonly missing: readonly string[];
+}
+
+/** Whether an environment has what a service needs: names of variables, never their values. */
+export function configurationOf(entry: CatalogueEntry, environment: Environment): ServiceConfiguration {
+  const isOverridden = entry.urlVariable !== undefined && !!environment[entry.urlVariable];
+  const needed = [...entry.keys, ...(isOverridden ? [] : Object.values(entry.variables))];
+  const missing = needed.filter((variable) => !environment[variable]);
+  if (missing.length > 0) return { state: 'not-configured', missing };
+  return { state: needed.length > 0 || isOverridden ? 'configured' : 'no-key-needed', missing };
+}
+
+export interface ResolvedService {
+  readonly baseUrl: string;
+  readonly region: string;
+  readonly residency: Residency;
+  /** By the name of the variable. Secret. */
+  readonly keys: Readonly<Record<string, string>>;
+}
+
+/** A label of a host name or a segment of a path: nothing that could lead to another host. */
+const FILLING = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
+
+/**
+ * The address and keys to use: the named region's, else the one that the entry's `urlVariable` holds, else the first.
+ * @throws ERR_SERVICE_UNAVAILABLE when a variable is missing; ERR_CONFIG_INVALID when one makes no address, or when a
+ *   region is named that the service hasn't, or beside an address of one's own, whose region nobody knows
+ */
+export function resolveService(entry: CatalogueEntry, environment: Environment, region?: string): ResolvedService {
+  const override = entry.urlVariable === undefined ? undefined : environment[entry.urlVariable] || undefined;
+  if (override !== undefined && region !== undefined) {
+    throw invalid(entry, `region "${region}" is wanted, but ${entry.urlVariable} names an address of its own`);
+  }
+  const endpoint =
+    region === undefined ? entry.endpoints[0] : entry.endpoints.find((candidate) => candidate.region === region);
+  if (endpoint === undefined) {
+    const known = entry.endpoints.map((candidate) => candidate.region).join(', ');
+    throw invalid(entry, `has no region "${region}" (it has ${known})`);
+  }
+  const { missing } = configurationOf(entry, environment);
+  if (missing.length > 0) {
+    throw new AntipodeError(
+      'ERR_SERVICE_UNAVAILABLE',
+      `${entry.name} is not configured: set ${missing.join(' and ')}.`,
+    );
+  }
+  const keys = Object.fromEntries(entry.keys.map((variable) => [variable, environment[variable]!]));
+  if (override !== undefined) {
+    if (!URL.canParse(override) || !/^(https?|wss?):$/.test(new URL(override).protocol)) {
+      throw invalid(entry, `${entry.urlVariable} is not an http(s) or ws(s) URL`);
+    }
+    return { baseUrl: override, region: 'own', residency: 'none', keys };
+  }
+  const baseUrl = endpoint.url.replaceAll(/\{([a-z]+)\}/g, (_, name: string) => {
+    const variable = entry.variables[name]!;
+    const value = environment[variable]!;
+    if (!FILLING.test(value)) throw invalid(entry, `${variable} must be letters, digits and dashes`);
+    return value;
+  });
+  return { baseUrl, region: endpoint.region, residency: endpoint.residency, keys };
+}
+
+function invalid(entry: CatalogueEntry, reason: string): AntipodeError {
+  return new AntipodeError('ERR_CONFIG_INVALID', `Service ${entry.id}: ${reason}.`, { path: entry.id });
+}
