@@ -3,6 +3,9 @@
 /** A frame is late when it comes more than this much later after its predecessor than their timestamps say. */
 export const LATE_MS = 10;
 const TIMESTAMPS_PER_MS = 48;
+const FRAME_MS = 20;
+/** An agent that pauses for longer has ended what it said; a shorter pause cut it off in the middle. */
+const PAUSE_MS = 1_000;
 
 export interface ArrivalReport {
   received: number;
@@ -31,7 +34,8 @@ export class Arrivals {
   #atMs = 0;
 
   /**
-   * @param marker the frame begins a spurt: it is measured against none before it
+   * @param marker the frame begins a spurt: after a pause it is measured against none before it, else by the hole that
+   *   it comes after, which its timestamp hides
    * @param ownLagMs most that this frame may have waited unread in this process
    * @returns frames missing just before this one; negative when it is out of order or came twice
    */
@@ -52,7 +56,8 @@ export class Arrivals {
     this.#received++;
     this.#highest += step;
     const dueMs = this.#atMs + ((timestamp - this.#timestamp) | 0) / TIMESTAMPS_PER_MS;
-    const lateMs = marker ? 0 : nowMs - dueMs;
+    const holeMs = nowMs - this.#atMs - FRAME_MS;
+    const lateMs = marker ? (holeMs > PAUSE_MS ? 0 : holeMs) : nowMs - dueMs;
     if (lateMs > LATE_MS) this.#lateSeen++;
     if (lateMs - ownLagMs > LATE_MS) this.#late++;
     this.#worstMs = Math.max(this.#worstMs, lateMs);

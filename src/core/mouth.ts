@@ -235,7 +235,7 @@ export class CallMouth implements Mouth {
     const first = utterance.sentFrames === 0;
     const marker = this.#pacer.startsSpurt(now);
     if (marker && this.#starved) this.#totals.mouthUnderruns += 1;
-    else if (!marker && this.#endTicks && now - this.#pacer.dueMs > LATE_MS) this.#totals.mouthLateFrames += 1;
+    else if (!first && this.#endTicks && now - this.#pacer.dueMs > LATE_MS) this.#totals.mouthLateFrames += 1;
     if (this.#frame.length !== encoder.frameSamples) this.#frame = new Int16Array(encoder.frameSamples);
     // A spurt has a schedule of its own: ticks of the former one would come at any time beside it.
     if (marker) this.#stopTicks();

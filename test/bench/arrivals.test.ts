@@ -45,11 +45,11 @@ test("a frame is not the server's fault for as long as this process itself was l
   expect(arrivals.report()).toMatchObject({ lateSeen: 2, late: 1 });
 });
 
-test('a frame that begins a spurt is measured against none before it', () => {
+test('a frame that begins a spurt after a pause is measured against none before it', () => {
   const arrivals = new Arrivals();
   arrivals.take(1, 0, 0);
-  arrivals.take(2, 50 * 960, 1_015, true);
-  arrivals.take(3, 51 * 960, 1_035);
+  arrivals.take(2, 150 * 960, 3_015, true);
+  arrivals.take(3, 151 * 960, 3_035);
   expect(arrivals.report()).toMatchObject({ lateSeen: 0, late: 0, worstMs: 0 });
 });
 
@@ -61,4 +61,11 @@ test("one's own lag counts for what is read soon after it, the greatest of them"
   expect(lag.recent(1_021)).toBe(9);
   expect(lag.recent(1_036)).toBe(1);
   expect(lag.recent(1_100)).toBe(0);
+});
+
+test('a stall in mid-speech is late, though the frame after it begins a spurt and its timestamp hides the hole', () => {
+  const arrivals = new Arrivals();
+  arrivals.take(1, 0, 0);
+  arrivals.take(2, 5 * 960, 100, true);
+  expect(arrivals.report()).toMatchObject({ lateSeen: 1, late: 1, worstMs: 80 });
 });

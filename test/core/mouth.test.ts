@@ -35,6 +35,8 @@ describe('CallMouth', () => {
     rig.clock.advance(95);
     await rig.write(utterance, 100);
     expect(rig.times()).toEqual([0, 95]);
+    // There was sound to send, so the stall is a late frame and no underrun.
+    expect(rig.totals).toMatchObject({ mouthLateFrames: 1, mouthUnderruns: 0 });
     expect(ticker.subscriptions.slice(-2).map(({ phaseMs, active }) => [phaseMs, active])).toEqual([
       [20, false],
       [115, true],

@@ -64,7 +64,9 @@ test('a judge that fails, or says what is no verdict, holds up nobody', async ()
   );
   call.type('Cat.');
   expect(await call.said('agent', 1)).toBe('Tiger.');
-  await expect.poll(() => metrics.metrics()).toMatch(/antipode_\w+\{[^}]*service="openai"[^}]*\} 1/);
+  await expect
+    .poll(() => metrics.metrics())
+    .toMatch(/_errors_total\{kind="llm",service="openai",code="ERR_SERVICE_FAILED"\} 1/);
   expect(verdicts(call)).toEqual([]);
   expect(call.end).toBeNull();
 });
