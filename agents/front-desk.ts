@@ -74,30 +74,28 @@ export default defineAgent({
 });
 
 function byScript(call: AgentCall, services: AgentServices): Chain {
-  const { metrics } = services;
   const conversation = new Conversation();
   return chain(
     listen({ call, vad: services.vad }),
-    takeTurns({ call, onInterruption: () => metrics.interruptions.inc() }),
-    transcribe({ call, conversation, metrics, stt: services.pocketsphinx(FRONT_DESK_GRAMMAR) }),
+    takeTurns({ call }),
+    transcribe({ call, conversation, stt: services.pocketsphinx(FRONT_DESK_GRAMMAR) }),
     answerByScript<DeskState>({ call, script: deskScript }),
-    speak({ call, conversation, metrics, tts: services.flite }),
+    speak({ call, conversation, tts: services.flite }),
   );
 }
 
 function byModel(call: AgentCall, services: AgentServices): Chain {
-  const { metrics, flite } = services;
+  const { flite } = services;
   const { stt, llm, tts } = services.openai!;
   const conversation = new Conversation();
   return chain(
     listen({ call, vad: services.vad }),
-    takeTurns({ call, onInterruption: () => metrics.interruptions.inc() }),
-    transcribe({ call, conversation, metrics, stt }),
+    takeTurns({ call }),
+    transcribe({ call, conversation, stt }),
     answerByModel({
       call,
       llm,
       conversation,
-      metrics,
       instructions: () => DESK_INSTRUCTIONS,
       greeting: DESK_GREETING,
       notUnderstood: DESK_NOT_UNDERSTOOD,
@@ -107,7 +105,7 @@ function byModel(call: AgentCall, services: AgentServices): Chain {
           ? 'Sorry, I cannot reach my services at the moment. Please try again later.'
           : 'Sorry, something went wrong. Please say that again.',
     }),
-    speak({ call, conversation, metrics, tts, spareTts: 'missing' in flite ? null : flite }),
+    speak({ call, conversation, tts, spareTts: 'missing' in flite ? null : flite }),
   );
 }
 

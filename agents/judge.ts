@@ -75,27 +75,26 @@ export default defineAgent({
   notices: ({ openai }) => (openai ? [] : [{ level: 'warning', code: 'model-missing', text: NEEDS_MODEL }]),
 
   pipeline(call, services) {
-    const { metrics, flite, openai } = services;
+    const { flite, openai } = services;
     const conversation = new Conversation();
     if (!openai) {
       return chain(
         takeTurns({ call }),
         answerByScript({ call, script: apologies }),
-        speak({ call, conversation, metrics, tts: flite }),
+        speak({ call, conversation, tts: flite }),
       );
     }
     const { stt, llm, tts } = openai;
     let verdict: Verdict | null = null;
     return chain(
       listen({ call, vad: services.vad }),
-      takeTurns({ call, onInterruption: () => metrics.interruptions.inc() }),
-      transcribe({ call, conversation, metrics, stt }),
+      takeTurns({ call }),
+      transcribe({ call, conversation, stt }),
       parallel(
         answerByModel({
           call,
           llm,
           conversation,
-          metrics,
           instructions: () => steer(verdict),
           greeting: GREETING,
           notUnderstood: 'Sorry, I did not catch that. Which animal did you say?',
@@ -106,7 +105,6 @@ export default defineAgent({
           call,
           llm,
           conversation,
-          metrics,
           instructions: JUDGE,
           verdict: verdictSchema,
           onVerdict: (given) => {
@@ -114,7 +112,7 @@ export default defineAgent({
           },
         }),
       ),
-      speak({ call, conversation, metrics, tts, spareTts: 'missing' in flite ? null : flite }),
+      speak({ call, conversation, tts, spareTts: 'missing' in flite ? null : flite }),
     );
   },
 });

@@ -13,8 +13,9 @@ import type { AgentDescription } from '../registry/index.ts';
 import type { Logger, Registry } from '../telemetry/index.ts';
 import { LocalServices } from './agent-services.ts';
 import { type AgentDefinition, checkAgentDefinition } from './define-agent.ts';
+import { observed } from './observed-call.ts';
 import { type RunningAgent, runAgent } from './running-agent.ts';
-import type { AgentCall, Leg } from './types.ts';
+import type { CallPorts, Leg } from './types.ts';
 
 export interface AgentHostOptions {
   config: Config;
@@ -88,13 +89,13 @@ export class AgentHost {
   }
 
   /**
-   * Start an agent on a call. It ends when `call.signal` is aborted or by `close()`; one that cannot start hangs up.
+   * Start an agent on a call. It ends when `ports.signal` is aborted or by `close()`; one that cannot start hangs up.
    * @throws ERR_AGENT_UNKNOWN | ERR_SHUTTING_DOWN
    */
-  start(name: string, call: AgentCall): RunningAgent {
+  start(name: string, ports: CallPorts): RunningAgent {
     const definition = this.#definition(name);
     if (this.#closed !== null) throw new AntipodeError('ERR_SHUTTING_DOWN', 'This core is shutting down.');
-    const running = runAgent(definition, call, this.#services);
+    const running = runAgent(definition, observed(ports, this.#services.metrics), this.#services);
     this.#running.add(running);
     void running.done.then(() => this.#running.delete(running));
     return running;

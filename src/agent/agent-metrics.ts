@@ -1,5 +1,4 @@
 /** The metrics of the agent's side of a node. Declares them; each part counts for itself. */
-import type { AntipodeError } from '../errors.ts';
 import { counter, histogram, type Registry, TURN_SECONDS_BUCKETS } from '../telemetry/index.ts';
 import type { TurnTimeline } from './client-events.ts';
 
@@ -25,6 +24,9 @@ export function agentMetrics(registry: Registry) {
     agentFailures: counter(registry, 'antipode_agent_failures_total', 'Calls that ended because an agent failed.', [
       'agent',
     ]),
+    observerFailures: counter(registry, 'antipode_observer_failures_total', 'Observers of calls that failed.', [
+      'observer',
+    ]),
     slowStops: counter(registry, 'antipode_agent_slow_stops_total', 'Stages that did not stop in time.', ['stage']),
     invalidAgents: counter(registry, 'antipode_agents_invalid_total', 'Agent modules that could not be loaded.'),
     vadFailures: counter(registry, 'antipode_vad_failures_total', 'Failed runs and lost windows of voice activity.'),
@@ -46,10 +48,6 @@ export function agentMetrics(registry: Registry) {
         total: timeline.totalMs,
       };
       for (const [part, ms] of Object.entries(parts)) if (ms !== null) turnSeconds.observe({ part }, ms / 1_000);
-    },
-
-    serviceFailed(kind: 'stt' | 'llm' | 'tts', service: string, error: AntipodeError): void {
-      serviceErrors.inc({ kind, service, code: error.code });
     },
   };
 }

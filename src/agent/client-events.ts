@@ -30,6 +30,27 @@ export type TurnTimeline = z.infer<typeof turnTimelineSchema>;
 export const agentStateSchema = z.enum(['starting', 'listening', 'thinking', 'speaking']);
 export type AgentState = z.infer<typeof agentStateSchema>;
 
+/** What one service did for a call, and what that costs by the catalogue's prices. */
+const serviceUsageSchema = z.object({
+  kind: z.enum(['stt', 'llm', 'tts', 's2s']),
+  service: z.string().max(64),
+  model: z.string().max(120).nullable(),
+  requests: z.number().int().nonnegative(),
+  /** Counted units by name, such as `inputTokens`, `characters`, `audioInSeconds`. */
+  units: z.record(z.string().max(40), z.number().nonnegative()),
+  /** US dollars; null when the catalogue has no price for it. */
+  costUsd: z.number().nonnegative().nullable(),
+});
+
+export const callUsageSchema = z.object({
+  services: z.array(serviceUsageSchema).max(32),
+  /** Sum of the known costs, US dollars. */
+  costUsd: z.number().nonnegative(),
+  /** Services in `services` without a price: the sum is without them. */
+  unpriced: z.array(z.string().max(200)).max(32),
+});
+export type CallUsage = z.infer<typeof callUsageSchema>;
+
 /** Agent -> client. A discriminated union on `type`. */
 export const clientEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('agent-state'), state: agentStateSchema }),
@@ -53,6 +74,24 @@ export const clientEventSchema = z.discriminatedUnion('type', [
     code: z.string().max(64),
     text: z.string().max(2_000),
   }),
+  /** A tool that the agent uses: sent when it begins and, with the same `id`, when it has ended. */
+  z.object({
+    type: z.literal('tool'),
+    id: z.string().max(128),
+    turn: z.number().int().nonnegative(),
+    name: z.string().max(64),
+    state: z.enum(['running', 'ok', 'failed', 'timed-out', 'unknown-tool', 'invalid-arguments', 'cancelled']),
+    /** Null while it runs. */
+    tookMs: z.number().nonnegative().nullable(),
+  }),
+  /** A sound over the agent: it paused, then was cut off, or went on because it was none for it. */
+  z.object({
+    type: z.literal('interruption'),
+    turn: z.number().int().nonnegative(),
+    outcome: z.enum(['paused', 'confirmed', 'rejected']),
+  }),
+  /** What the call has used so far; the later one replaces the earlier. */
+  z.object({ type: z.literal('usage'), usage: callUsageSchema }),
   z.object({ type: z.literal('custom'), name: z.string().max(64), data: z.unknown() }),
 ]);
 export type ClientEvent = z.infer<typeof clientEventSchema>;

@@ -20,6 +20,17 @@ export {
 export { Conversation, type ConversationEntry, type ConversationSnapshot } from './conversation.ts';
 export { type AgentDefinition, type AgentNotice, defineAgent } from './define-agent.ts';
 export type { Frame, FrameKind } from './frames.ts';
+export {
+  type CallObserver,
+  CallObservers,
+  type Observation,
+  type Observe,
+  type ServiceRun,
+  type ServiceUsage,
+  type ServiceWatch,
+  type ToolOutcome,
+  watchFor,
+} from './observe/index.ts';
 export type { RunningAgent } from './running-agent.ts';
 export { type Catalogue, createLlm, loadCatalogue, type ServiceEndpoint } from './services/catalogue/index.ts';
 export type { Llm, LlmEvent, LlmRequest, Tool, ToolContext } from './services/llm.ts';
@@ -42,7 +53,7 @@ export type {
 } from './services/stt.ts';
 export { Cartesia, type CartesiaOptions } from './services/tts/cartesia.ts';
 export { ElevenLabs, type ElevenLabsOptions } from './services/tts/elevenlabs.ts';
-export type { SpeechChunk, SpokenWord, Tts } from './services/tts.ts';
+export type { SpeechChunk, SpokenWord, SynthesizeOptions, Tts } from './services/tts.ts';
 export { buildWav, type PcmAudio, parseWav } from './services/wav.ts';
 export {
   type Chain,
@@ -61,11 +72,12 @@ export { judge } from './stages/judge.ts';
 export { listen } from './stages/listen.ts';
 export { speak } from './stages/speak.ts';
 export { transcribe } from './stages/transcribe.ts';
-export type { Turn } from './turn.ts';
+export type { Turn, TurnAbortReason, TurnCause, TurnWords } from './turn.ts';
 export { takeTurns } from './turn-taking/take-turns.ts';
 export { TURN_TAKING_DEFAULTS, type TurnTakingOptions } from './turn-taking/transition.ts';
 export {
   type AgentCall,
+  type CallPorts,
   EAR_FRAME_SAMPLES,
   EAR_SAMPLE_RATE,
   type Ear,

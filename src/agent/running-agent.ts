@@ -57,15 +57,21 @@ export function runAgent(definition: AgentDefinition, call: AgentCall, services:
     }),
   ];
 
+  let over = false;
   const onAbort = () => void close();
   const close = (): Promise<void> => {
     call.signal.removeEventListener('abort', onAbort);
     for (const stop of stops.splice(0)) stop();
-    return scheduler.close().finally(resolveDone);
+    return scheduler.close().finally(() => {
+      if (!over) call.observe({ type: 'call-ended', atMs: call.clock.now() });
+      over = true;
+      resolveDone();
+    });
   };
 
   if (call.signal.aborted) void close();
   else call.signal.addEventListener('abort', onAbort, { once: true });
+  call.observe({ type: 'call-started', atMs: call.clock.now() });
   scheduler.push({ kind: 'call-started', atMs: call.clock.now() });
   return { done, close };
 }

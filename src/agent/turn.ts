@@ -4,8 +4,8 @@
  */
 import type { TurnTimeline } from './client-events.ts';
 
-/** What began the turn: the call itself (a greeting), the caller's voice, or a typed message. */
-export type TurnCause = 'call' | 'speech' | 'text';
+/** What began the turn: the call itself (a greeting), the caller's voice, a typed message, or a long silence. */
+export type TurnCause = 'call' | 'speech' | 'text' | 'idle';
 
 /** Why a turn was aborted; the `reason` of its signal. */
 export type TurnAbortReason =
@@ -13,6 +13,8 @@ export type TurnAbortReason =
   | 'interrupted'
   /** The caller went on before anything of the answer was heard: the next turn holds this one's words too. */
   | 'continued'
+  /** It was no turn: a cough, a "mm-hm", a sound while the caller was not to be heard. */
+  | 'rejected'
   /** The call ended. */
   | 'closed'
   /** A stage broke. */
@@ -33,6 +35,14 @@ export interface TurnMarks {
   audibleAtMs: number | null;
 }
 
+/** What was understood of a turn so far. */
+export interface TurnWords {
+  /** All of its words up to now, those of the turns that it carries on left out. */
+  readonly text: string;
+  /** They will not change any more. */
+  readonly final: boolean;
+}
+
 export class Turn {
   readonly number: number;
   readonly cause: TurnCause;
@@ -48,8 +58,12 @@ export class Turn {
   };
   readonly #controller = new AbortController();
   readonly #onAudible = new Set<() => void>();
+  readonly #onCertain = new Set<() => void>();
+  readonly #onWords = new Set<(words: TurnWords) => void>();
   readonly #onSettled = new Set<() => void>();
   #settled = false;
+  #certain = true;
+  #words: TurnWords | null = null;
 
   constructor(number: number, cause: TurnCause, continues: Turn | null = null) {
     this.number = number;
@@ -72,16 +86,67 @@ export class Turn {
     if (this.#settled) return;
     this.#settled = true;
     this.#controller.abort(reason);
-    this.#notify(this.#onSettled);
-    this.#onAudible.clear();
+    this.#settle();
   }
 
   /** The answer, if any, has been played to its end. */
   finish(): void {
     if (this.#settled) return;
     this.#settled = true;
+    this.#settle();
+  }
+
+  #settle(): void {
     this.#notify(this.#onSettled);
     this.#onAudible.clear();
+    this.#onCertain.clear();
+    this.#onWords.clear();
+  }
+
+  /** The turn may not be over yet: its answer is made, but nothing of it may be heard or done until it is certain. */
+  speculate(): void {
+    this.#certain = false;
+  }
+
+  /** It is over. */
+  confirm(): void {
+    if (this.#certain || this.#settled) return;
+    this.#certain = true;
+    this.#notify(this.#onCertain);
+  }
+
+  get certain(): boolean {
+    return this.#certain;
+  }
+
+  /** Calls `listener` when the turn is certain, at once when it is; never when it is aborted first. */
+  onCertain(listener: () => void): void {
+    if (this.#certain) listener();
+    else if (!this.#settled) this.#onCertain.add(listener);
+  }
+
+  /** Resolves when the turn is certain, or over: ask `signal` which. */
+  whenCertain(): Promise<void> {
+    return new Promise((resolve) => {
+      this.onCertain(resolve);
+      this.onSettled(resolve);
+    });
+  }
+
+  /** Speech to text understood this much. */
+  understood(words: TurnWords): void {
+    if (this.#settled) return;
+    this.#words = words;
+    for (const listener of [...this.#onWords]) listener(words);
+  }
+
+  /** What was understood so far; null before anything was. */
+  get words(): TurnWords | null {
+    return this.#words;
+  }
+
+  onWords(listener: (words: TurnWords) => void): void {
+    this.#onWords.add(listener);
   }
 
   /** The first packet of the answer left the mouth at `atMs`. */
@@ -108,10 +173,17 @@ export class Turn {
   }
 }
 
-/** The parts of a turn that has become audible; null before that. Parts that did not happen are null. */
+/**
+ * The parts of a turn that has become audible; null before that. Parts that did not happen are null. What was done
+ * before the turn was certain took no time of the caller's: such a part is 0, and the sum is still the whole.
+ */
 export function timelineOf(turn: Turn, backboneRttMs: number | null, interrupted: boolean): TurnTimeline | null {
-  const { lastSoundAtMs, endedAtMs, transcribedAtMs, repliedAtMs, synthesizedAtMs, audibleAtMs } = turn.marks;
+  const { lastSoundAtMs, audibleAtMs } = turn.marks;
   if (lastSoundAtMs === null || audibleAtMs === null) return null;
+  const endedAtMs = turn.marks.endedAtMs;
+  const transcribedAtMs = notBefore(endedAtMs, turn.marks.transcribedAtMs);
+  const repliedAtMs = notBefore(transcribedAtMs ?? endedAtMs, turn.marks.repliedAtMs);
+  const synthesizedAtMs = notBefore(repliedAtMs, turn.marks.synthesizedAtMs);
   const spoken = turn.cause === 'speech';
   return {
     turn: turn.number,
@@ -124,6 +196,10 @@ export function timelineOf(turn: Turn, backboneRttMs: number | null, interrupted
     totalMs: Math.max(0, audibleAtMs - lastSoundAtMs),
     interrupted,
   };
+}
+
+function notBefore(earliestMs: number | null, atMs: number | null): number | null {
+  return earliestMs === null || atMs === null ? atMs : Math.max(earliestMs, atMs);
 }
 
 function between(fromMs: number | null, toMs: number | null): number | null {

@@ -5,6 +5,7 @@
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../telemetry/index.ts';
 import type { ClientEvent, ClientMessage, SessionEnd } from './client-events.ts';
+import type { Observe } from './observe/observation.ts';
 
 /** Sample rate of everything that an agent hears, Hz. */
 export const EAR_SAMPLE_RATE = 16_000;
@@ -63,6 +64,13 @@ export interface Mouth {
   write(utterance: number, pcm: Int16Array, sampleRate: number): void;
   /** No more audio will come for it. Idempotent. */
   finish(utterance: number): void;
+  /**
+   * Fall silent after the packet that is on its way, and keep what was not sent; writing goes on. Idempotent. `flush`
+   * ends the pause too.
+   */
+  pause(): void;
+  /** Go on where `pause` stopped. Does nothing without one. */
+  resume(): void;
   /** Stop now: drop all that has not been played, here and at the POP; answers with what was heard of each. */
   flush(): Heard[];
   /** What was heard of an utterance so far, by the POP writer's clock. */
@@ -72,8 +80,8 @@ export interface Mouth {
   on<E extends keyof MouthEvents>(event: E, listener: (...args: MouthEvents[E]) => void): () => void;
 }
 
-/** A running call as its agent sees it. */
-export interface AgentCall {
+/** What a core gives an agent host of a call. */
+export interface CallPorts {
   readonly sessionId: string;
   readonly room: string;
   /** Metadata that came with the session request; untrusted JSON. */
@@ -92,6 +100,12 @@ export interface AgentCall {
   onMessage(listener: (message: ClientMessage) => void): () => void;
   /** End the call once; later calls do nothing. */
   hangUp(end: SessionEnd): void;
+}
+
+/** A running call as its agent sees it. */
+export interface AgentCall extends CallPorts {
+  /** Say what happened, for whoever observes the call. Never throws. */
+  readonly observe: Observe;
 }
 
 /** A leg of an agent's turn that goes to an AI service; k is its round trips per turn. Placement reads these. */

@@ -1,5 +1,5 @@
 /** What a core needs of an agent host: the shape that AgentHost has and that a test can bring. Owns no behavior. */
-import type { AgentCall } from '../agent/types.ts';
+import type { CallPorts } from '../agent/types.ts';
 import type { AgentDescription } from '../registry/index.ts';
 
 export interface RunningAgent {
@@ -12,5 +12,5 @@ export interface RunningAgent {
 export interface AgentStarter {
   readonly agents: AgentDescription[];
   /** @throws ERR_AGENT_UNKNOWN */
-  start(name: string, call: AgentCall): RunningAgent;
+  start(name: string, call: CallPorts): RunningAgent;
 }

@@ -4,7 +4,7 @@
  */
 import { randomInt } from 'node:crypto';
 import type { ClientEvent, ClientMessage, SessionEnd } from '../agent/client-events.ts';
-import type { AgentCall } from '../agent/types.ts';
+import type { CallPorts } from '../agent/types.ts';
 import type { PipeStream, PopRequestData } from '../backbone/index.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { AntipodeError } from '../errors.ts';
@@ -192,7 +192,7 @@ export class CoreSession {
     return { sessionId: this.sessionId, epoch: this.epoch };
   }
 
-  #call(): AgentCall {
+  #call(): CallPorts {
     const { attach, clock } = this.#options;
     return {
       sessionId: this.sessionId,

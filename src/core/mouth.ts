@@ -67,6 +67,7 @@ export class CallMouth implements Mouth {
   #sequenceNumber: number;
   /** The utterance that speaks has begun and waits for more PCM. */
   #starved = false;
+  #paused = false;
   #endTicks: (() => void) | null = null;
   #frame = new Int16Array(0);
   #closed = false;
@@ -146,7 +147,19 @@ export class CallMouth implements Mouth {
     if (utterance === this.#queue[0]) this.#pump(now);
   }
 
+  pause(): void {
+    this.#paused = true;
+    this.#stopTicks();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#pump(this.#clock.now());
+  }
+
   flush(): Heard[] {
+    this.#paused = false;
     const boundary = this.#pacer.timestamp;
     const stopped = [...this.#spoken.sounding, ...this.#queue.filter((utterance) => utterance.sentFrames === 0)];
     if (stopped.length === 0 && !this.#spoken.mayStillPlay(boundary)) return [];
@@ -207,7 +220,7 @@ export class CallMouth implements Mouth {
     let mayLead = fresh;
     for (let frames = 0; frames < MAX_FRAMES_AT_ONCE; frames++) {
       const utterance = this.#next();
-      if (!utterance || !this.#send) break;
+      if (!utterance || !this.#send || this.#paused) break;
       const encoder = this.#encoders.get(utterance.sampleRate);
       if (!encoder) break;
       if (!(mayLead ? this.#pacer.mayLead(now) : this.#pacer.isDue(now))) break;
@@ -262,7 +275,7 @@ export class CallMouth implements Mouth {
 
   /** Ticks run while a frame waits for its time, in the phase in which it is due. */
   #scheduleTicks(now: number): void {
-    const waits = this.#send !== null && this.#next() !== null;
+    const waits = this.#send !== null && !this.#paused && this.#next() !== null;
     if (!waits) {
       this.#stopTicks();
       return;

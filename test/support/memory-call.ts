@@ -13,6 +13,7 @@ import {
   type Heard,
   type Mouth,
   type MouthEvents,
+  type Observation,
   type SessionEnd,
 } from '../../src/agent/index.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
@@ -98,6 +99,10 @@ export class MemoryMouth implements Mouth {
   /** Play everything as soon as it is written. */
   autoPlay = false;
   flushes = 0;
+  paused = false;
+  /** How often it was paused, and went on. */
+  pauses = 0;
+  resumes = 0;
   readonly #changed: () => void;
 
   constructor(clock: Clock, changed: () => void = () => {}) {
@@ -139,7 +144,21 @@ export class MemoryMouth implements Mouth {
     if (this.autoPlay) queueMicrotask(() => this.play(Number.POSITIVE_INFINITY));
   }
 
+  pause(): void {
+    if (!this.paused) this.pauses++;
+    this.paused = true;
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.resumes++;
+    this.#changed();
+    if (this.autoPlay) this.play(Number.POSITIVE_INFINITY);
+  }
+
   flush(): Heard[] {
+    this.paused = false;
     this.flushes++;
     const open = this.#utterances.filter((each) => !each.over && each.writtenMs > 0);
     for (const each of open) each.over = true;
@@ -166,8 +185,9 @@ export class MemoryMouth implements Mouth {
     return [...this.#listeners.values()].reduce((sum, all) => sum + all.size, 0);
   }
 
-  /** Let `ms` of what was written be played. */
+  /** Let `ms` of what was written be played; nothing is while it is paused. */
   play(ms: number): void {
+    if (this.paused) return;
     let left = ms;
     for (const each of this.#utterances) {
       if (each.over || each.writtenMs === 0) continue;
@@ -229,6 +249,8 @@ export class MemoryCall implements AgentCall {
   readonly mouth: MemoryMouth;
   /** What the agent told the client, in order. */
   readonly events: ClientEvent[] = [];
+  /** What was told to observers, in order. */
+  readonly observations: Observation[] = [];
   end: SessionEnd | null = null;
   readonly #controller = new AbortController();
   readonly #messages = new Set<(message: ClientMessage) => void>();
@@ -253,6 +275,11 @@ export class MemoryCall implements AgentCall {
 
   send = (event: ClientEvent): void => {
     this.events.push(event);
+    this.#wake();
+  };
+
+  observe = (observation: Observation): void => {
+    this.observations.push(observation);
     this.#wake();
   };
 

@@ -1,6 +1,7 @@
 /** Language models as a pipeline sees them: one interface for every service, the context in, words and calls out. */
 import type { z } from 'zod';
 import type { ConversationEntry } from '../conversation.ts';
+import type { ServiceUsage, ServiceWatch } from '../observe/observation.ts';
 
 /** What a model may call. */
 export interface Tool {
@@ -9,6 +10,20 @@ export interface Tool {
   readonly description: string;
   /** A run that takes longer is told to the model as failed, and its signal is aborted. @defaultValue 10000 */
   readonly timeoutMs?: number;
+  /**
+   * Runs to its end when the caller interrupts, and the model is told what it answered: for what must not be cut in the
+   * middle, such as a booking. Otherwise its signal is aborted. @defaultValue false
+   */
+  readonly keepOnInterruption?: boolean;
+  /**
+   * May be run on the probable end of a turn, before it is certain, and run again: it changes nothing in the world.
+   * Also what a taking-over core may run twice. @defaultValue false
+   */
+  readonly idempotent?: boolean;
+  /** Said while it runs, when it takes longer than `fillerAfterMs`: a sentence, or one of several in turn. */
+  readonly filler?: string | readonly string[];
+  /** @defaultValue 700 */
+  readonly fillerAfterMs?: number;
   /** Arguments; what a model writes is validated by it before `run` sees it. */
   readonly parameters: z.ZodType;
   /** Answers with words or JSON for the model. A thrown error is told to the model as a failed call. */
@@ -30,11 +45,15 @@ export interface LlmRequest {
   readonly said: string;
   readonly tools: readonly Tool[];
   readonly signal: AbortSignal;
+  /** Told of each request that this one led to, once it is over. */
+  readonly watch?: ServiceWatch;
 }
 
 export type LlmEvent =
   | { readonly type: 'text'; readonly text: string }
-  | { readonly type: 'tool-call'; readonly callId: string; readonly name: string; readonly arguments: string };
+  | { readonly type: 'tool-call'; readonly callId: string; readonly name: string; readonly arguments: string }
+  /** Once, at the end, by services that tell what they counted. */
+  | { readonly type: 'usage'; readonly usage: ServiceUsage };
 
 export interface Llm {
   /** Name in metrics and the catalogue, such as `openai`. */

@@ -4,6 +4,8 @@
  * themselves may be heard continuously as well (`StreamingStt`).
  */
 
+import type { ServiceWatch } from '../observe/observation.ts';
+
 /** What a service understood of an utterance. */
 export interface Transcription {
   /** The words, without punctuation that was not there in the sound; empty when nothing was understood. */
@@ -27,6 +29,8 @@ export interface SttListenOptions {
   signal: AbortSignal;
   /** Words so far, by services that know them while the caller speaks. */
   onInterim?(text: string): void;
+  /** Told of each request that this utterance led to, once it is over. */
+  watch?: ServiceWatch;
 }
 
 export interface Stt {

@@ -1,4 +1,5 @@
 /** Text to speech as a pipeline sees it: one interface for every service, a sentence in, audio out as it is made. */
+import type { ServiceWatch } from '../observe/observation.ts';
 
 /** When a word sounds, in milliseconds since the first sample of its sentence. */
 export interface SpokenWord {
@@ -19,6 +20,12 @@ export interface SpeechChunk {
   readonly words?: readonly SpokenWord[];
 }
 
+export interface SynthesizeOptions {
+  readonly signal: AbortSignal;
+  /** Told of each request that this sentence led to, once it is over. */
+  readonly watch?: ServiceWatch;
+}
+
 export interface Tts {
   /** Name in metrics and the catalogue, such as `flite`. */
   readonly name: string;
@@ -26,5 +33,5 @@ export interface Tts {
    * Speak one sentence. The iteration ends early, with the signal's reason, when `signal` is aborted.
    * @throws ERR_SERVICE_UNAVAILABLE | ERR_SERVICE_FAILED | ERR_SERVICE_TIMEOUT
    */
-  synthesize(text: string, options: { signal: AbortSignal }): AsyncIterable<SpeechChunk>;
+  synthesize(text: string, options: SynthesizeOptions): AsyncIterable<SpeechChunk>;
 }

@@ -3,8 +3,8 @@
  * is asked again. Owns the rounds of one turn; the wire is the service's.
  */
 import { type AntipodeError, asAntipodeError } from '../../errors.ts';
-import type { AgentMetrics } from '../agent-metrics.ts';
 import type { Conversation } from '../conversation.ts';
+import { watchFor } from '../observe/index.ts';
 import type { Llm, Tool } from '../services/llm.ts';
 import type { Stage } from '../stage.ts';
 import type { AgentCall } from '../types.ts';
@@ -12,10 +12,9 @@ import { answering } from './answer.ts';
 import { type ToolCall, ToolRunner } from './tool-runner.ts';
 
 export interface AnswerByModelOptions {
-  call: Pick<AgentCall, 'send' | 'clock' | 'log'>;
+  call: Pick<AgentCall, 'send' | 'clock' | 'log' | 'observe'>;
   llm: Llm;
   conversation: Conversation;
-  metrics: AgentMetrics;
   instructions(now: Date): string;
   /** Said first, without asking the model. */
   greeting: string;
@@ -51,7 +50,9 @@ export function answerByModel(options: AnswerByModelOptions): Stage {
           // The last round has to end in words.
           tools: round + 1 < maxRounds ? options.tools : [],
           signal: turn.signal,
+          watch: watchFor(call.observe, turn.number),
         })) {
+          if (event.type === 'usage') continue;
           if (event.type === 'tool-call') {
             calls.push(event);
             continue;
@@ -72,7 +73,14 @@ export function answerByModel(options: AnswerByModelOptions): Stage {
     apology: options.apology,
     onError(error, turn) {
       const failure = asAntipodeError(error, 'ERR_SERVICE_FAILED', 'The language model failed.');
-      options.metrics.serviceFailed('llm', llm.name, failure);
+      call.observe({
+        type: 'service-failed',
+        turn: turn.number,
+        kind: 'llm',
+        service: llm.name,
+        code: failure.code,
+        atMs: call.clock.now(),
+      });
       call.log.warn({ err: failure, service: llm.name, turn: turn.number }, 'the language model failed');
       return failure;
     },

@@ -4,17 +4,16 @@
  */
 import { z } from 'zod';
 import { asAntipodeError } from '../../errors.ts';
-import type { AgentMetrics } from '../agent-metrics.ts';
 import type { Conversation } from '../conversation.ts';
+import { watchFor } from '../observe/index.ts';
 import type { Llm, Tool } from '../services/llm.ts';
 import type { Stage } from '../stage.ts';
 import type { AgentCall } from '../types.ts';
 
 export interface JudgeOptions<V> {
-  call: Pick<AgentCall, 'send' | 'log'>;
+  call: Pick<AgentCall, 'send' | 'clock' | 'log' | 'observe'>;
   llm: Llm;
   conversation: Conversation;
-  metrics: AgentMetrics;
   /** What is to be judged and by which rules. */
   instructions: string;
   /** The shape of a verdict; the model fills it in. */
@@ -26,7 +25,7 @@ export interface JudgeOptions<V> {
 const TOOL_NAME = 'give_verdict';
 
 export function judge<V>(options: JudgeOptions<V>): Stage {
-  const { call, conversation, llm, metrics } = options;
+  const { call, conversation, llm } = options;
   const tool: Tool = {
     name: TOOL_NAME,
     description: 'Give your verdict. Call it once, and say nothing.',
@@ -44,6 +43,7 @@ export function judge<V>(options: JudgeOptions<V>): Stage {
         said: '',
         tools: [tool],
         signal,
+        watch: watchFor(call.observe, null),
       })) {
         if (event.type !== 'tool-call' || event.name !== TOOL_NAME || signal.aborted) continue;
         const verdict = options.verdict.parse(JSON.parse(event.arguments));
@@ -59,7 +59,14 @@ export function judge<V>(options: JudgeOptions<V>): Stage {
         'ERR_SERVICE_FAILED',
         unfit ? 'The verdict is malformed.' : 'The judge failed.',
       );
-      metrics.serviceFailed('llm', llm.name, failure);
+      call.observe({
+        type: 'service-failed',
+        turn: null,
+        kind: 'llm',
+        service: llm.name,
+        code: failure.code,
+        atMs: call.clock.now(),
+      });
       call.log.warn({ err: failure, service: llm.name }, 'the judge gave no verdict');
     } finally {
       if (asking === controller) asking = null;

@@ -5,8 +5,8 @@
  */
 import type { Timer } from '../../clock.ts';
 import { type AntipodeError, asAntipodeError } from '../../errors.ts';
-import type { AgentMetrics } from '../agent-metrics.ts';
 import type { Conversation } from '../conversation.ts';
+import { watchFor } from '../observe/index.ts';
 import type { OrMissing } from '../services/missing.ts';
 import { SentenceCutter } from '../services/tts/sentences.ts';
 import type { Tts } from '../services/tts.ts';
@@ -16,13 +16,12 @@ import type { AgentCall } from '../types.ts';
 import { SpokenReply } from './spoken-reply.ts';
 
 export interface SpeakOptions {
-  call: Pick<AgentCall, 'mouth' | 'send' | 'clock' | 'log' | 'hangUp' | 'backboneRttMs'>;
+  call: Pick<AgentCall, 'mouth' | 'send' | 'clock' | 'log' | 'hangUp' | 'backboneRttMs' | 'observe'>;
   /** The service, or why there is none, for people: then the first reply goes out as text and the call ends. */
   tts: OrMissing<Tts>;
   /** Speaks when the service fails. */
   spareTts?: Tts | null;
   conversation: Conversation;
-  metrics: AgentMetrics;
   /** Replies in a row without any voice after which the call ends. */
   maxMuteReplies?: number;
   /** A mouth that has not told the end of a reply by this long after its time has lost it. */
@@ -131,7 +130,10 @@ class Speak implements Stage {
     const voice = reply.voice!;
     let sounded = false;
     try {
-      for await (const { pcm, sampleRate } of voice.synthesize(sentence, { signal: turn.signal })) {
+      for await (const { pcm, sampleRate } of voice.synthesize(sentence, {
+        signal: turn.signal,
+        watch: watchFor(call.observe, turn.number),
+      })) {
         if (turn.signal.aborted) return true;
         turn.marks.synthesizedAtMs ??= call.clock.now();
         reply.utterance ??= call.mouth.open();
@@ -148,8 +150,10 @@ class Speak implements Stage {
   }
 
   #changeVoice(reply: Reply, failed: Tts, error: AntipodeError): void {
-    const { call, metrics, spareTts } = this.#options;
-    metrics.serviceFailed('tts', failed.name, error);
+    const { call, spareTts } = this.#options;
+    const { code } = error;
+    const { number: turn } = reply.turn;
+    call.observe({ type: 'service-failed', turn, kind: 'tts', service: failed.name, code, atMs: call.clock.now() });
     call.log.warn({ err: error, service: failed.name, turn: reply.turn.number }, 'text to speech failed');
     const spare = spareTts && spareTts !== failed ? spareTts : null;
     reply.voice = spare;
@@ -187,7 +191,7 @@ class Speak implements Stage {
     this.#show(reply, reply.spoken.begunAt(0), false);
     const timeline = timelineOf(reply.turn, this.#options.call.backboneRttMs(), false);
     if (timeline === null) return;
-    this.#options.metrics.observeTurn(timeline);
+    this.#options.call.observe({ type: 'turn-audible', turn: reply.turn.number, atMs, timeline });
     this.#options.call.send({ type: 'turn', timeline });
   }
 

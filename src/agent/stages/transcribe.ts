@@ -4,9 +4,9 @@
  * that it was given and typed words still pass.
  */
 import { AntipodeError, asAntipodeError } from '../../errors.ts';
-import type { AgentMetrics } from '../agent-metrics.ts';
 import type { Conversation } from '../conversation.ts';
 import type { TurnEndedFrame, TurnStartedFrame } from '../frames.ts';
+import { watchFor } from '../observe/index.ts';
 import type { OrMissing } from '../services/missing.ts';
 import type { Stt, SttUtterance } from '../services/stt.ts';
 import type { Emit, Stage } from '../stage.ts';
@@ -15,11 +15,10 @@ import { type AgentCall, EAR_SAMPLE_RATE, type EarFrame } from '../types.ts';
 import { untilAborted } from '../until-aborted.ts';
 
 export interface TranscribeOptions {
-  call: Pick<AgentCall, 'send' | 'clock' | 'log' | 'signal'>;
+  call: Pick<AgentCall, 'send' | 'clock' | 'log' | 'signal' | 'observe'>;
   /** The service, or why there is none, for people. */
   stt: OrMissing<Stt>;
   conversation: Conversation;
-  metrics: AgentMetrics;
   /** Sound from before the first voiced window, for soft beginnings. */
   prerollMs?: number;
   /** How far back the caller's sound is kept: a turn is noticed late while the agent speaks. */
@@ -86,6 +85,7 @@ class Transcribe implements Stage {
         : stt.listen({
             signal: controller.signal,
             onInterim: (text) => this.#show(turn, text, false),
+            watch: watchFor(call.observe, turn.number),
           });
     const hearing: Hearing = { turn, utterance, controller, words: null };
     this.#hearings.set(turn, hearing);
@@ -123,7 +123,9 @@ class Transcribe implements Stage {
       if (turn.signal.aborted) return;
       const failure = asAntipodeError(error, 'ERR_SERVICE_FAILED', 'Speech to text failed.');
       const service = 'missing' in this.#options.stt ? 'none' : this.#options.stt.name;
-      this.#options.metrics.serviceFailed('stt', service, failure);
+      const { call } = this.#options;
+      const { code } = failure;
+      call.observe({ type: 'service-failed', turn: turn.number, kind: 'stt', service, code, atMs: call.clock.now() });
       this.#options.call.log.warn({ err: failure, service, turn: turn.number }, 'speech to text failed');
       emit({ kind: 'turn-failed', turn, stage: this.name, error: failure });
     }

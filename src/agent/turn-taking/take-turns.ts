@@ -19,11 +19,9 @@ import {
 } from './transition.ts';
 
 export interface TakeTurnsOptions extends Partial<TurnTakingOptions> {
-  call: Pick<AgentCall, 'send' | 'clock' | 'log'>;
+  call: Pick<AgentCall, 'send' | 'clock' | 'log' | 'observe'>;
   /** The agent speaks first. */
   greets?: boolean;
-  /** The caller cut off an answer. */
-  onInterruption?(): void;
 }
 
 export function takeTurns(options: TakeTurnsOptions): Stage {
@@ -155,7 +153,11 @@ class TakeTurns implements Stage {
   #abort(reason: TurnAbortReason): void {
     const turn = this.#turn;
     if (turn === null) return;
-    if (turn.marks.audibleAtMs !== null) this.#options.onInterruption?.();
+    if (turn.marks.audibleAtMs !== null) {
+      const atMs = this.#clock.now();
+      const soundAtMs = this.#voice?.receivedAtMs ?? atMs;
+      this.#options.call.observe({ type: 'interruption', turn: turn.number, outcome: 'confirmed', soundAtMs, atMs });
+    }
     turn.abort(reason);
   }
 

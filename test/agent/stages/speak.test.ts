@@ -1,11 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { agentMetrics } from '../../../src/agent/agent-metrics.ts';
 import { Conversation } from '../../../src/agent/conversation.ts';
 import type { SpeechChunk, Tts } from '../../../src/agent/services/tts.ts';
 import { type SpeakOptions, speak } from '../../../src/agent/stages/speak.ts';
 import { Turn, type TurnCause } from '../../../src/agent/turn.ts';
 import { AntipodeError } from '../../../src/errors.ts';
-import { createMetrics } from '../../../src/telemetry/index.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { MemoryCall } from '../../support/memory-call.ts';
 
@@ -34,8 +32,7 @@ function setUp(options: Partial<SpeakOptions> = {}) {
   const call = new MemoryCall({ clock, backboneRttMs: 30 });
   const tts = new FakeTts();
   const conversation = new Conversation();
-  const metrics = agentMetrics(createMetrics({ processMetrics: false }));
-  const stage = speak({ call, tts, conversation, metrics, ...options });
+  const stage = speak({ call, tts, conversation, ...options });
   let number = 0;
   const reply = async (text: string, hangUp: string | null = null, cause: TurnCause = 'speech') => {
     const turn = new Turn(number++, cause);
@@ -47,7 +44,7 @@ function setUp(options: Partial<SpeakOptions> = {}) {
   const transcripts = () => call.events.flatMap((event) => (event.type === 'transcript' ? [event] : []));
   const timelines = () => call.events.flatMap((event) => (event.type === 'turn' ? [event.timeline] : []));
   const notices = () => call.events.flatMap((event) => (event.type === 'notice' ? [event] : []));
-  return { clock, call, tts, conversation, metrics, stage, reply, transcripts, timelines, notices };
+  return { clock, call, tts, conversation, stage, reply, transcripts, timelines, notices };
 }
 
 describe('the speaking stage', () => {
@@ -68,7 +65,7 @@ describe('the speaking stage', () => {
   });
 
   test('sends the timeline of a turn with its first packet', async () => {
-    const { reply, timelines, metrics } = setUp();
+    const { call, reply, timelines } = setUp();
     await reply('Aaaa.');
     expect(timelines()).toEqual([
       {
@@ -83,15 +80,7 @@ describe('the speaking stage', () => {
         interrupted: false,
       },
     ]);
-    const sums = (await metrics.turnSeconds.get()).values.filter(({ metricName }) => metricName?.endsWith('_sum'));
-    expect(Object.fromEntries(sums.map(({ labels, value }) => [labels.part, value]))).toEqual({
-      endpointing: 0.5,
-      stt: 0.01,
-      llm: 0.001,
-      tts: 0.489,
-      mouth: 0,
-      total: 1,
-    });
+    expect(call.observations).toMatchObject([{ type: 'turn-audible', turn: 0, timeline: { totalMs: 1_000 } }]);
   });
 
   test('is silent at once when its turn is cut off, and keeps the words that were heard', async () => {
@@ -145,15 +134,15 @@ describe('the speaking stage', () => {
     const tts = new FakeTts('first');
     const spareTts = new FakeTts('spare');
     tts.failing = 'before';
-    const { call, reply, notices, metrics } = setUp({ tts, spareTts });
+    const { call, reply, notices } = setUp({ tts, spareTts });
     await reply('Aaaa. Bbbb.');
     expect(spareTts.spoken).toEqual(['Aaaa.', 'Bbbb.']);
     expect(call.mouth.heard(1).writtenMs).toBe(1_000);
     expect(notices()).toMatchObject([
       { level: 'error', code: 'ERR_SERVICE_UNAVAILABLE', text: 'No voice. The voice spare speaks instead.' },
     ]);
-    expect((await metrics.serviceErrors.get()).values).toMatchObject([
-      { labels: { kind: 'tts', service: 'first', code: 'ERR_SERVICE_UNAVAILABLE' }, value: 1 },
+    expect(call.observations.filter(({ type }) => type === 'service-failed')).toMatchObject([
+      { turn: 0, kind: 'tts', service: 'first', code: 'ERR_SERVICE_UNAVAILABLE' },
     ]);
   });
 

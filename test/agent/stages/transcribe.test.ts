@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { agentMetrics } from '../../../src/agent/agent-metrics.ts';
 import { Conversation } from '../../../src/agent/conversation.ts';
 import type { Frame } from '../../../src/agent/frames.ts';
 import type { OrMissing } from '../../../src/agent/services/missing.ts';
@@ -7,7 +6,6 @@ import type { Stt, SttListenOptions, SttUtterance, Transcription } from '../../.
 import { transcribe } from '../../../src/agent/stages/transcribe.ts';
 import { Turn } from '../../../src/agent/turn.ts';
 import { AntipodeError } from '../../../src/errors.ts';
-import { createMetrics } from '../../../src/telemetry/index.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { MemoryCall } from '../../support/memory-call.ts';
 
@@ -48,8 +46,7 @@ class FakeStt implements Stt {
 function setUp(stt: OrMissing<FakeStt> = new FakeStt()) {
   const call = new MemoryCall({ clock: new FakeClock() });
   const conversation = new Conversation();
-  const metrics = agentMetrics(createMetrics({ processMetrics: false }));
-  const stage = transcribe({ call, stt, conversation, metrics });
+  const stage = transcribe({ call, stt, conversation });
   const out: Frame[] = [];
   const push = (frame: Frame) => stage.process(frame, (each) => out.push(each));
   let frames = 0;
@@ -65,7 +62,7 @@ function setUp(stt: OrMissing<FakeStt> = new FakeStt()) {
   const end = (turn: Turn, text: string | null = null) => push({ kind: 'turn-ended', turn, text, voicedMs: 500 });
   const transcripts = () => out.flatMap((frame) => (frame.kind === 'transcript' ? [frame] : []));
   const failures = () => out.flatMap((frame) => (frame.kind === 'turn-failed' ? [frame.error] : []));
-  return { call, conversation, stage, push, hear, start, end, transcripts, failures, metrics };
+  return { call, conversation, stage, push, hear, start, end, transcripts, failures };
 }
 
 const settle = () => new Promise((resolve) => setImmediate(resolve));
@@ -144,15 +141,15 @@ describe('the transcribing stage', () => {
 
   test('turns the failure of the service into a failed turn, counted', async () => {
     const stt = new FakeStt();
-    const { start, end, failures, metrics } = setUp(stt);
+    const { call, start, end, failures } = setUp(stt);
     const turn = new Turn(1, 'speech');
     void start(turn, 0);
     const ended = end(turn);
     stt.utterances[0]!.answer.reject(new AntipodeError('ERR_SERVICE_TIMEOUT', 'late'));
     await ended;
     expect(failures()).toMatchObject([{ code: 'ERR_SERVICE_TIMEOUT' }]);
-    expect((await metrics.serviceErrors.get()).values).toMatchObject([
-      { labels: { kind: 'stt', service: 'fake', code: 'ERR_SERVICE_TIMEOUT' }, value: 1 },
+    expect(call.observations).toMatchObject([
+      { type: 'service-failed', turn: 1, kind: 'stt', service: 'fake', code: 'ERR_SERVICE_TIMEOUT' },
     ]);
   });
 

@@ -8,8 +8,7 @@ function setUp() {
   const clock = new FakeClock();
   const call = new MemoryCall({ clock });
   const frames: Frame[] = [];
-  let interruptions = 0;
-  const stage = takeTurns({ call, greets: false, onInterruption: () => interruptions++ });
+  const stage = takeTurns({ call, greets: false });
   const push = (frame: Frame) => stage.process(frame, (each) => frames.push(each));
   let windows = 0;
   const voice = (overrides: Partial<VoiceFrame>) =>
@@ -28,7 +27,8 @@ function setUp() {
   const started = () => frames.filter((frame): frame is TurnStartedFrame => frame.kind === 'turn-started');
   const ended = () => frames.filter((frame): frame is TurnEndedFrame => frame.kind === 'turn-ended');
   const states = () => call.events.flatMap((event) => (event.type === 'agent-state' ? [event.state] : []));
-  return { clock, call, stage, push, voice, started, ended, states, interruptions: () => interruptions };
+  const interruptions = () => call.observations.filter(({ type }) => type === 'interruption').length;
+  return { clock, call, stage, push, voice, started, ended, states, interruptions };
 }
 
 describe('the turn-taking stage', () => {

@@ -1,17 +1,17 @@
 /** Agents for the core's tests: `echo` says what it hears, `broken` throws at its start, `failing` on demand. */
-import type { AgentCall } from '../../../src/agent/types.ts';
+import type { CallPorts } from '../../../src/agent/types.ts';
 import type { AgentStarter, RunningAgent } from '../../../src/core/index.ts';
 import { agentNamed } from '../../support/nodes.ts';
 
 export class ScriptedAgents implements AgentStarter {
   readonly agents = ['echo', 'broken', 'failing', 'stubborn'].map(agentNamed);
   /** The calls that were started, by session. */
-  readonly calls = new Map<string, AgentCall>();
+  readonly calls = new Map<string, CallPorts>();
   readonly starts: string[] = [];
   readonly closed: string[] = [];
   readonly #fail = new Map<string, (error: Error) => void>();
 
-  start(name: string, call: AgentCall): RunningAgent {
+  start(name: string, call: CallPorts): RunningAgent {
     this.starts.push(`${name} ${call.sessionId}`);
     this.calls.set(call.sessionId, call);
     if (name === 'broken') throw new Error('broken from the start');
@@ -31,7 +31,7 @@ export class ScriptedAgents implements AgentStarter {
     };
   }
 
-  call(sessionId: string): AgentCall {
+  call(sessionId: string): CallPorts {
     const call = this.calls.get(sessionId);
     if (!call) throw new Error(`no agent was started for ${sessionId}`);
     return call;

@@ -89,6 +89,9 @@ export function withAgentEvent(view: CallView, event: ClientEvent): CallView {
     }
     case 'notice':
       return { ...view, notices: withNotice(view.notices, event) };
+    case 'tool':
+    case 'interruption':
+    case 'usage':
     case 'custom':
       // For clients that know the agent; this page shows what is common to all.
       return view;
