@@ -48,6 +48,16 @@ export interface VoiceFrame {
   readonly silentMs: number;
 }
 
+/** What a speech-to-text service that hears all of the call and detects turns itself says. */
+export interface SttTurnFrame {
+  readonly kind: 'stt-turn';
+  readonly turn?: undefined;
+  readonly event: 'words' | 'probably-ended' | 'resumed' | 'ended';
+  /** All words of its turn so far. */
+  readonly text: string;
+  readonly atMs: number;
+}
+
 /** The caller began a turn, or something began one for the agent (the call, a typed message). */
 export interface TurnStartedFrame {
   readonly kind: 'turn-started';
@@ -56,7 +66,13 @@ export interface TurnStartedFrame {
   readonly position: number | null;
 }
 
-/** The turn is the agent's now. */
+/** What was said over the agent? The turn is tentative: its words decide what it is. */
+export interface TurnQueriedFrame {
+  readonly kind: 'turn-queried';
+  readonly turn: Turn;
+}
+
+/** The turn is the agent's now, probably (`turn.certain` is false until it is sure) or certainly. */
 export interface TurnEndedFrame {
   readonly kind: 'turn-ended';
   readonly turn: Turn;
@@ -105,7 +121,9 @@ export type Frame =
   | CallerAudioFrame
   | CallerTextFrame
   | VoiceFrame
+  | SttTurnFrame
   | TurnStartedFrame
+  | TurnQueriedFrame
   | TurnEndedFrame
   | TranscriptFrame
   | ReplyTextFrame

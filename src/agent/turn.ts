@@ -48,6 +48,8 @@ export class Turn {
   readonly cause: TurnCause;
   /** The unheard turn whose words this one carries on, when there is one. */
   readonly continues: Turn | null;
+  /** Number of the first turn that this one carries on, or its own: stays as a caller adds to a turn. */
+  readonly root: number;
   readonly marks: TurnMarks = {
     lastSoundAtMs: null,
     endedAtMs: null,
@@ -59,16 +61,19 @@ export class Turn {
   readonly #controller = new AbortController();
   readonly #onAudible = new Set<() => void>();
   readonly #onCertain = new Set<() => void>();
+  readonly #onAdopted = new Set<() => void>();
   readonly #onWords = new Set<(words: TurnWords) => void>();
   readonly #onSettled = new Set<() => void>();
   #settled = false;
   #certain = true;
+  #tentative = false;
   #words: TurnWords | null = null;
 
   constructor(number: number, cause: TurnCause, continues: Turn | null = null) {
     this.number = number;
     this.cause = cause;
     this.continues = continues;
+    this.root = continues?.root ?? number;
   }
 
   /** Aborted when the turn is interrupted or the call ends; its `reason` is a TurnAbortReason. */
@@ -100,7 +105,30 @@ export class Turn {
     this.#notify(this.#onSettled);
     this.#onAudible.clear();
     this.#onCertain.clear();
+    this.#onAdopted.clear();
     this.#onWords.clear();
+  }
+
+  /** It may be no turn at all: a sound over the agent. */
+  doubt(): void {
+    this.#tentative = true;
+  }
+
+  /** It is a turn. */
+  adopt(): void {
+    if (!this.#tentative || this.#settled) return;
+    this.#tentative = false;
+    this.#notify(this.#onAdopted);
+  }
+
+  get tentative(): boolean {
+    return this.#tentative;
+  }
+
+  /** Calls `listener` when the turn is one, at once when it is; never when it is rejected. */
+  onAdopted(listener: () => void): void {
+    if (!this.#tentative) listener();
+    else if (!this.#settled) this.#onAdopted.add(listener);
   }
 
   /** The turn may not be over yet: its answer is made, but nothing of it may be heard or done until it is certain. */

@@ -58,6 +58,64 @@ describe('a turn', () => {
     expect(turn.signal.aborted).toBe(false);
   });
 
+  test('may be uncertain, and is certain once', async () => {
+    const turn = new Turn(1, 'speech');
+    turn.speculate();
+    let certain = 0;
+    turn.onCertain(() => certain++);
+    expect(turn.certain).toBe(false);
+    turn.confirm();
+    turn.confirm();
+    expect(certain).toBe(1);
+    turn.onCertain(() => certain++);
+    expect(certain).toBe(2);
+    await turn.whenCertain();
+  });
+
+  test('lets go of whoever waits for its certainty when it is over first', async () => {
+    const turn = new Turn(1, 'speech');
+    turn.speculate();
+    let certain = false;
+    turn.onCertain(() => {
+      certain = true;
+    });
+    const waiting = turn.whenCertain();
+    turn.abort('continued');
+    await waiting;
+    expect(certain).toBe(false);
+  });
+
+  test('may be no turn at all until it is adopted', () => {
+    const turn = new Turn(1, 'speech');
+    turn.doubt();
+    let adopted = 0;
+    turn.onAdopted(() => adopted++);
+    turn.adopt();
+    expect(turn.tentative).toBe(false);
+    expect(adopted).toBe(1);
+  });
+
+  test('keeps the number of the first turn that it carries on', () => {
+    const first = new Turn(4, 'speech');
+    const second = new Turn(5, 'speech', first);
+    expect(new Turn(6, 'speech', second).root).toBe(4);
+  });
+
+  test('counts what was done before it was certain as no time of the caller', () => {
+    const turn = new Turn(1, 'speech');
+    const marks = { lastSoundAtMs: 0, transcribedAtMs: 300, repliedAtMs: 450, endedAtMs: 500, synthesizedAtMs: 560 };
+    Object.assign(turn.marks, marks);
+    turn.markAudible(561);
+    expect(timelineOf(turn, null, false)).toMatchObject({
+      endpointingMs: 500,
+      sttMs: 0,
+      llmMs: 0,
+      ttsMs: 60,
+      mouthMs: 1,
+      totalMs: 561,
+    });
+  });
+
   test('does not become audible after it was aborted', () => {
     const turn = new Turn(1, 'speech');
     turn.abort('interrupted');

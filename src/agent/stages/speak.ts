@@ -1,6 +1,7 @@
 /**
  * The stage that gives a reply its voice: sentences to the service, audio to the mouth, and from the mouth back what
- * was heard, to the context and the client. An aborted turn silences the mouth at once. A voice that fails is
+ * was heard, to the context and the client. What is made before a turn is certain waits here until it is. An aborted
+ * turn silences the mouth at once. A voice that fails is
  * announced and replaced by the spare one, or by text alone.
  */
 import type { Timer } from '../../clock.ts';
@@ -119,7 +120,9 @@ class Speak implements Stage {
         // the voice has been changed, or the reply is mute now
       }
       reply.spoken.end();
-      if (reply.mute) this.#show(reply, reply.spoken.text, false);
+      if (!reply.mute) continue;
+      await reply.turn.whenCertain();
+      if (!reply.turn.signal.aborted) this.#show(reply, reply.spoken.text, false);
     }
   }
 
@@ -130,15 +133,17 @@ class Speak implements Stage {
     const voice = reply.voice!;
     let sounded = false;
     try {
-      for await (const { pcm, sampleRate } of voice.synthesize(sentence, {
+      for await (const { pcm, sampleRate, words } of voice.synthesize(sentence, {
         signal: turn.signal,
         watch: watchFor(call.observe, turn.number),
       })) {
         if (turn.signal.aborted) return true;
         turn.marks.synthesizedAtMs ??= call.clock.now();
+        if (!turn.certain) await turn.whenCertain();
+        if (turn.signal.aborted) return true;
         reply.utterance ??= call.mouth.open();
         sounded = true;
-        reply.spoken.wrote((pcm.length * 1_000) / sampleRate);
+        reply.spoken.wrote((pcm.length * 1_000) / sampleRate, words);
         call.mouth.write(reply.utterance, pcm, sampleRate);
       }
       return true;
@@ -165,6 +170,7 @@ class Speak implements Stage {
   async #finish(reply: Reply, hangUp: string | null): Promise<void> {
     const last = reply.cutter.finish();
     if (last !== null) await this.#say(reply, [last]);
+    if (!reply.turn.certain) await reply.turn.whenCertain();
     if (reply.done || reply.turn.signal.aborted) return;
     reply.hangUp = hangUp;
     const { call, endMarginMs } = this.#options;

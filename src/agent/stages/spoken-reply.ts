@@ -1,14 +1,17 @@
 /**
  * The words of one reply against the milliseconds of its audio: which sentence sounds when, and which words were heard
- * when it was cut off. Exact to the sentence; inside of one, words are placed by their share of its letters, and a
- * word counts only when all of it was played.
+ * when it was cut off. By the service's word times where it tells them; else exact to the sentence, with words placed
+ * by their share of its letters. A word counts only when all of it was played.
  */
+import type { SpokenWord } from '../services/tts.ts';
 
 interface SpokenSentence {
   readonly text: string;
   readonly startMs: number;
   /** Null while its audio is still arriving. */
   endMs: number | null;
+  /** In milliseconds of the sentence. */
+  readonly words: SpokenWord[];
 }
 
 /** A guess at speech, for a sentence whose length is not known yet. */
@@ -20,12 +23,13 @@ export class SpokenReply {
 
   /** A sentence begins where the audio so far ends. */
   begin(text: string): void {
-    this.#sentences.push({ text, startMs: this.#writtenMs, endMs: null });
+    this.#sentences.push({ text, startMs: this.#writtenMs, endMs: null, words: [] });
   }
 
-  /** More audio of the sentence that was begun last. */
-  wrote(ms: number): void {
+  /** More audio of the sentence that was begun last, and the times of its words that came to be known. */
+  wrote(ms: number, words: readonly SpokenWord[] = []): void {
     this.#writtenMs += ms;
+    this.#sentences.at(-1)?.words.push(...words);
   }
 
   /** That sentence is whole. */
@@ -45,14 +49,33 @@ export class SpokenReply {
 
   /** Every word that was played to its end. */
   heardAt(playedMs: number): string {
-    return join(
-      this.#sentences.map(({ text, startMs, endMs }) => {
-        const lengthMs = (endMs ?? startMs + text.length * MS_PER_CHARACTER) - startMs;
-        const share = lengthMs <= 0 ? 1 : (playedMs - startMs) / lengthMs;
-        return share >= 1 && endMs !== null ? text : wholeWords(text, Math.min(1, share) * text.length);
-      }),
-    );
+    return join(this.#sentences.map((sentence) => heardOf(sentence, playedMs - sentence.startMs)));
   }
+}
+
+function heardOf({ text, startMs, endMs, words }: SpokenSentence, playedMs: number): string {
+  // What has no sound was given as text.
+  if (endMs !== null && (endMs === startMs || playedMs >= endMs - startMs)) return text;
+  if (playedMs <= 0) return '';
+  const timed = words.length > 0 ? timedPrefix(text, words, playedMs) : null;
+  if (timed !== null) return timed;
+  const lengthMs = (endMs ?? startMs + text.length * MS_PER_CHARACTER) - startMs;
+  return wholeWords(text, Math.min(1, playedMs / lengthMs) * text.length);
+}
+
+/** By word times; null where the service's words are not those of the text, as when it reads "$5" as "five dollars". */
+function timedPrefix(text: string, words: readonly SpokenWord[], playedMs: number): string | null {
+  const lower = text.toLowerCase();
+  let end = 0;
+  for (const word of words) {
+    const found = lower.indexOf(word.text.toLowerCase(), end);
+    if (found === -1 || /[\p{L}\p{N}]/u.test(text.slice(end, found))) return null;
+    if (word.endMs > playedMs) return text.slice(0, end);
+    end = found + word.text.length;
+    // The mark after a word belongs to it.
+    while (end < text.length && /[^\s\p{L}\p{N}]/u.test(text[end]!)) end++;
+  }
+  return text.slice(0, end);
 }
 
 function wholeWords(text: string, characters: number): string {

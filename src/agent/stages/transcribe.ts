@@ -1,18 +1,20 @@
 /**
  * The stage that turns a caller's turn into words: it feeds the service from where the caller began, a little before
- * voice activity noticed, and asks for the words when the turn ends. Without a service, speech fails with the reason
- * that it was given and typed words still pass.
+ * voice activity noticed, and asks for the words when the turn ends, probably or certainly, or when a sound over the
+ * agent has to be told from an interruption. Without a service, speech fails with the reason that it was given and typed
+ * words still pass.
  */
 import { AntipodeError, asAntipodeError } from '../../errors.ts';
 import type { Conversation } from '../conversation.ts';
-import type { TurnEndedFrame, TurnStartedFrame } from '../frames.ts';
+import type { TurnEndedFrame, TurnStartedFrame, VoiceFrame } from '../frames.ts';
 import { watchFor } from '../observe/index.ts';
 import type { OrMissing } from '../services/missing.ts';
-import type { Stt, SttUtterance } from '../services/stt.ts';
+import type { Stt } from '../services/stt.ts';
 import type { Emit, Stage } from '../stage.ts';
 import type { Turn, TurnAbortReason } from '../turn.ts';
 import { type AgentCall, EAR_SAMPLE_RATE, type EarFrame } from '../types.ts';
 import { untilAborted } from '../until-aborted.ts';
+import { Hearing } from './hearing.ts';
 
 export interface TranscribeOptions {
   call: Pick<AgentCall, 'send' | 'clock' | 'log' | 'signal' | 'observe'>;
@@ -23,18 +25,11 @@ export interface TranscribeOptions {
   prerollMs?: number;
   /** How far back the caller's sound is kept: a turn is noticed late while the agent speaks. */
   keptMs?: number;
+  /** A turn of up to this long is heard anew from its beginning when the caller goes on after a probable end. */
+  rehearMs?: number;
 }
 
-export const TRANSCRIBE_DEFAULTS = { prerollMs: 250, keptMs: 3_000 } as const;
-
-/** An utterance on its way to words. It outlives its turn when another one carries it on. */
-interface Hearing {
-  readonly turn: Turn;
-  readonly utterance: SttUtterance | null;
-  readonly controller: AbortController;
-  /** Its words, once the turn has ended. */
-  words: Promise<string> | null;
-}
+export const TRANSCRIBE_DEFAULTS = { prerollMs: 250, keptMs: 3_000, rehearMs: 20_000 } as const;
 
 export function transcribe(options: TranscribeOptions): Stage {
   return new Transcribe(options);
@@ -44,7 +39,7 @@ class Transcribe implements Stage {
   readonly name = 'transcribe';
   readonly #options: Required<TranscribeOptions>;
   readonly #hearings = new Map<Turn, Hearing>();
-  readonly #kept: EarFrame[] = [];
+  #kept: EarFrame[] = [];
   #feeding: Hearing | null = null;
 
   constructor(options: TranscribeOptions) {
@@ -52,46 +47,67 @@ class Transcribe implements Stage {
   }
 
   process(...[frame, emit]: Parameters<Stage['process']>): void | Promise<void> {
+    emit(frame);
     switch (frame.kind) {
       case 'caller-audio':
         this.#keep(frame.audio);
-        this.#feeding?.utterance?.write(frame.audio.pcm);
-        emit(frame);
+        this.#feeding?.write(frame.audio.pcm);
+        return;
+      case 'voice':
+        this.#onVoice(frame);
         return;
       case 'turn-started':
-        emit(frame);
         if (frame.position !== null) this.#begin(frame, frame.position);
         return;
+      case 'turn-queried':
+        return this.#query(frame.turn);
       case 'turn-ended':
-        emit(frame);
         return this.#end(frame, emit);
       default:
-        emit(frame);
     }
   }
 
   #keep(frame: EarFrame): void {
     this.#kept.push(frame);
-    const oldest = frame.position - (this.#options.keptMs * EAR_SAMPLE_RATE) / 1_000;
-    while (this.#kept.length > 0 && this.#kept[0]!.position < oldest) this.#kept.shift();
+    const { keptMs, rehearMs } = this.#options;
+    const listened = this.#hearings.size > 0 ? this.#feedingStart : frame.position;
+    const oldest = Math.max(
+      Math.min(frame.position - toSamples(keptMs), listened),
+      frame.position - toSamples(rehearMs),
+    );
+    let gone = 0;
+    while (gone < this.#kept.length && this.#kept[gone]!.position < oldest) gone++;
+    // In one go when it is worth it: the caller's sound is fifty frames a second.
+    if (gone > 50) this.#kept = this.#kept.slice(gone);
+  }
+
+  get #feedingStart(): number {
+    let start = Number.POSITIVE_INFINITY;
+    for (const { from } of this.#hearings.values()) start = Math.min(start, from);
+    return start;
   }
 
   #begin({ turn }: TurnStartedFrame, position: number): void {
-    const { stt, call } = this.#options;
-    const controller = new AbortController();
-    const utterance =
-      'missing' in stt
-        ? null
-        : stt.listen({
-            signal: controller.signal,
-            onInterim: (text) => this.#show(turn, text, false),
-            watch: watchFor(call.observe, turn.number),
-          });
-    const hearing: Hearing = { turn, utterance, controller, words: null };
+    const { stt, call, prerollMs, keptMs } = this.#options;
+    const before = turn.continues === null ? undefined : this.#hearings.get(turn.continues);
+    // What was cut by a probable end is heard again as a whole: half a sentence is hard to understand.
+    const again = before !== undefined && !before.turn.certain && this.#isKept(before.from);
+    const from = again ? before.from : Math.max(position - toSamples(prerollMs), this.#position - toSamples(keptMs));
+    const hearing = new Hearing({
+      turn,
+      from,
+      stt: 'missing' in stt ? null : stt,
+      carriesOn: again ? null : (before ?? null),
+      onInterim: (text) => {
+        turn.understood({ text, final: false });
+        this.#show(turn, text, false);
+      },
+      watch: watchFor(call.observe, turn.number),
+    });
+    if (again) this.#forget(before);
     this.#hearings.set(turn, hearing);
     this.#feeding = hearing;
-    const from = position - (this.#options.prerollMs * EAR_SAMPLE_RATE) / 1_000;
-    for (const frame of this.#kept) if (frame.position >= from) utterance?.write(frame.pcm);
+    this.#replay(hearing, from);
     turn.onSettled(() => {
       if (this.#feeding === hearing) this.#feeding = null;
       const reason: TurnAbortReason | undefined = turn.signal.reason;
@@ -101,34 +117,75 @@ class Transcribe implements Stage {
     });
   }
 
+  #isKept(position: number): boolean {
+    return this.#kept.length > 0 && this.#kept[0]!.position <= position;
+  }
+
+  #replay(hearing: Hearing, from: number): void {
+    for (const frame of this.#kept) if (frame.position >= from) hearing.write(frame.pcm);
+  }
+
+  /** The voice is back after its words were asked for: what is said now is asked for by itself. */
+  #onVoice({ speaking, silentMs, position }: VoiceFrame): void {
+    const hearing = this.#feeding;
+    if (!speaking || silentMs > 0 || hearing === null || hearing.isListening) return;
+    hearing.listen();
+    this.#replay(hearing, Math.max(hearing.askedAt, position - toSamples(this.#options.prerollMs)));
+  }
+
   /** Give up what is not done of this utterance and of those that it carried on. */
   #forget(hearing: Hearing): void {
     this.#hearings.delete(hearing.turn);
-    hearing.controller.abort(new AntipodeError('ERR_SERVICE_FAILED', 'The turn is over.'));
-    hearing.utterance?.close();
+    hearing.close();
     const before = hearing.turn.continues && this.#hearings.get(hearing.turn.continues);
     if (before) this.#forget(before);
   }
 
+  /** Not awaited by the turn's stream: the words may be overtaken by the end of the turn. */
+  #query(turn: Turn): void {
+    const hearing = this.#hearings.get(turn);
+    if (hearing === undefined) return;
+    hearing.finishPart(this.#position);
+    hearing.words().then(
+      (text) => turn.understood({ text, final: true }),
+      (error: unknown) => {
+        if (turn.signal.aborted) return;
+        this.#failed(turn, error);
+        // Nobody knows what it was: the agent goes on.
+        turn.understood({ text: '', final: true });
+      },
+    );
+  }
+
+  get #position(): number {
+    const last = this.#kept.at(-1);
+    return last === undefined ? 0 : last.position + last.pcm.length;
+  }
+
   async #end(frame: TurnEndedFrame, emit: Emit): Promise<void> {
     const { turn, voicedMs } = frame;
-    if (turn.cause === 'call') return;
+    if (turn.cause === 'call' || turn.cause === 'idle') return;
     try {
       const text = turn.cause === 'text' ? (frame.text ?? '') : await untilAborted(this.#wordsOf(turn), turn.signal);
       turn.marks.transcribedAtMs = this.#options.call.clock.now();
       this.#options.conversation.callerSaid(turn, text);
-      if (text !== '') this.#show(turn, text, true);
+      if (text !== '') this.#show(turn, text, turn.certain);
+      if (text !== '' && !turn.certain) turn.onCertain(() => this.#show(turn, text, true));
       emit({ kind: 'transcript', turn, text, final: true, voicedMs });
     } catch (error) {
       if (turn.signal.aborted) return;
-      const failure = asAntipodeError(error, 'ERR_SERVICE_FAILED', 'Speech to text failed.');
-      const service = 'missing' in this.#options.stt ? 'none' : this.#options.stt.name;
-      const { call } = this.#options;
-      const { code } = failure;
-      call.observe({ type: 'service-failed', turn: turn.number, kind: 'stt', service, code, atMs: call.clock.now() });
-      this.#options.call.log.warn({ err: failure, service, turn: turn.number }, 'speech to text failed');
-      emit({ kind: 'turn-failed', turn, stage: this.name, error: failure });
+      emit({ kind: 'turn-failed', turn, stage: this.name, error: this.#failed(turn, error) });
     }
+  }
+
+  #failed(turn: Turn, error: unknown): AntipodeError {
+    const { stt, call } = this.#options;
+    const failure = asAntipodeError(error, 'ERR_SERVICE_FAILED', 'Speech to text failed.');
+    const service = 'missing' in stt ? 'none' : stt.name;
+    const { code } = failure;
+    call.observe({ type: 'service-failed', turn: turn.number, kind: 'stt', service, code, atMs: call.clock.now() });
+    call.log.warn({ err: failure, service, turn: turn.number }, 'speech to text failed');
+    return failure;
   }
 
   /** The words of a turn, with those of the turns that it carries on before them. */
@@ -138,15 +195,19 @@ class Transcribe implements Stage {
     const hearing = this.#hearings.get(turn);
     if (hearing === undefined) return '';
     if (this.#feeding === hearing) this.#feeding = null;
-    hearing.words ??= hearing.utterance!.finish().then((result) => result.text);
-    const before = turn.continues === null ? '' : await this.#wordsOf(turn.continues);
-    return `${before} ${await hearing.words}`.trim();
+    hearing.finishPart(this.#position);
+    return hearing.allWords();
   }
 
   #show(turn: Turn, text: string, final: boolean): void {
+    if (turn.tentative) {
+      // A sound that turns out to be nothing is not shown.
+      turn.onAdopted(() => this.#show(turn, text, final));
+      return;
+    }
     this.#options.call.send({
       type: 'transcript',
-      id: `c${turn.number}`,
+      id: `c${turn.root}`,
       turn: turn.number,
       role: 'caller',
       text,
@@ -159,4 +220,8 @@ class Transcribe implements Stage {
     for (const hearing of [...this.#hearings.values()]) this.#forget(hearing);
     this.#kept.length = 0;
   }
+}
+
+function toSamples(ms: number): number {
+  return (ms * EAR_SAMPLE_RATE) / 1_000;
 }

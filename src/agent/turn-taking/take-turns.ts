@@ -1,13 +1,19 @@
 /**
- * The stage that drives the turn-taking machine: it opens, ends and aborts turns, tells the client whose turn it is,
- * and passes every frame on. Owns the current turn; recognizes and says nothing.
+ * The stage that drives the turn-taking machine: it opens, ends and aborts turns, pauses the mouth for sounds that may
+ * be interruptions, tells the client whose turn it is, and passes every frame on. Owns the current turn and the
+ * tentative one; recognizes and answers nothing.
  */
-import type { Clock, Timer } from '../../clock.ts';
+import type { Clock } from '../../clock.ts';
 import type { AgentState } from '../client-events.ts';
-import type { VoiceFrame } from '../frames.ts';
+import type { SttTurnFrame, VoiceFrame } from '../frames.ts';
 import type { Emit, Stage } from '../stage.ts';
 import { Turn, type TurnAbortReason, type TurnCause } from '../turn.ts';
 import { type AgentCall, EAR_SAMPLE_RATE } from '../types.ts';
+import { isMeant, MEANING_DEFAULTS, type MeaningOptions } from './backchannels.ts';
+import type { EndOfTurn, EndWatch } from './ends/end-of-turn.ts';
+import { silence } from './ends/silence.ts';
+import { type IdleOptions, IdleWatch, type IdleWords } from './idle-watch.ts';
+import { StalledEar } from './stalled-ear.ts';
 import {
   type FloorAction,
   type FloorEvent,
@@ -17,42 +23,71 @@ import {
   type TurnTakingOptions,
   transition,
 } from './transition.ts';
+import { TurnReports } from './turn-reports.ts';
 
-export interface TakeTurnsOptions extends Partial<TurnTakingOptions> {
-  call: Pick<AgentCall, 'send' | 'clock' | 'log' | 'observe'>;
-  /** The agent speaks first. */
+export interface TakeTurnsOptions extends Partial<TurnTakingOptions>, Partial<MeaningOptions> {
+  call: Pick<AgentCall, 'mouth' | 'send' | 'clock' | 'log' | 'observe' | 'backboneRttMs'>;
+  /** The agent speaks first. @defaultValue true */
   greets?: boolean;
+  /** The caller is not heard before the greeting is over. @defaultValue false */
+  muteUntilGreeted?: boolean;
+  /** Judges the ends of the caller's turns. @defaultValue silence() */
+  endOfTurn?: EndOfTurn;
+  /** Words of a service that hears all of the call begin a turn even where voice activity heard none. @defaultValue false */
+  startsByTranscript?: boolean;
+  /** What happens when nobody says anything; null: nothing. @defaultValue null */
+  idle?: IdleOptions | null;
 }
 
 export function takeTurns(options: TakeTurnsOptions): Stage {
   return new TakeTurns(options);
 }
 
-/** An ear that gives nothing for this much longer than the silence that ends a turn counts as silence. */
-const STALLED_EAR_MARGIN_MS = 300;
+/** An answer with less than this left to say is as good as over: "yeah" over its last word is an answer to it. */
+const NEARLY_SAID_MS = 600;
 
 class TakeTurns implements Stage {
   readonly name = 'take-turns';
-  readonly #options: TakeTurnsOptions & TurnTakingOptions;
+  readonly #options: TakeTurnsOptions & TurnTakingOptions & MeaningOptions;
   readonly #clock: Clock;
+  readonly #reports: TurnReports;
+  readonly #ear: StalledEar;
+  readonly #idle: IdleWatch | null;
+  readonly #judge: EndOfTurn;
+  readonly #watch: EndWatch;
   #floor: FloorState = INITIAL_FLOOR;
   #turn: Turn | null = null;
+  /** A sound over the agent that may become a turn. */
+  #tentative: Turn | null = null;
   #nextNumber = 0;
   #emit: Emit = () => {};
   #voice: VoiceFrame | null = null;
   #shown: AgentState = 'starting';
   #callerSpeaking = false;
-  /** Where the caller's turn began, and what it holds. */
+  /** Where the turn that is listened to began, and how much voice it holds. */
   #turnStart = 0;
   #turnVoicedMs = 0;
-  #turnText: string | null = null;
+  #typed: string | null = null;
+  #idleWords: IdleWords | null = null;
+  /** Who ended the turn, when it was not one of the machine's own limits. */
+  #decidedBy: string | null = null;
   /** A stretch of speech that was cut by maxTurnMs must not interrupt the answer to itself. */
   #spentSegment = 0;
-  #stallTimer: Timer | null = null;
+  /** Nothing before this position is a turn's. */
+  #mutedUntil = 0;
 
   constructor(options: TakeTurnsOptions) {
-    this.#options = { ...TURN_TAKING_DEFAULTS, ...options };
+    this.#options = { ...TURN_TAKING_DEFAULTS, ...MEANING_DEFAULTS, ...options };
     this.#clock = options.call.clock;
+    this.#reports = new TurnReports(options.call);
+    this.#ear = new StalledEar(this.#clock, (frame) => this.#judgeVoice(frame, this.#clock.now()));
+    this.#idle = options.idle ? new IdleWatch(this.#clock, options.idle, (words) => this.#onIdle(words)) : null;
+    this.#judge = options.endOfTurn ?? silence();
+    this.#watch = this.#judge.open((verdict, by = this.#judge.name) => {
+      this.#decidedBy = by;
+      this.#step({ type: 'verdict', verdict }, this.#clock.now());
+      this.#decidedBy = null;
+    });
   }
 
   process(...[frame, emit]: Parameters<Stage['process']>): void {
@@ -62,13 +97,22 @@ class TakeTurns implements Stage {
         emit(frame);
         if (this.#options.greets ?? true) this.#step({ type: 'call-started' }, frame.atMs);
         else this.#show();
+        this.#idle?.quiet(this.#floor.floor === 'open');
         return;
       case 'caller-text':
-        this.#turnText = frame.text;
+        this.#typed = frame.text;
         this.#step({ type: 'text' }, frame.atMs);
+        return;
+      case 'caller-audio':
+        this.#watch.audio?.(frame);
+        emit(frame);
         return;
       case 'voice':
         this.#onVoice(frame);
+        emit(frame);
+        return;
+      case 'stt-turn':
+        this.#onSttTurn(frame);
         emit(frame);
         return;
       default:
@@ -83,35 +127,57 @@ class TakeTurns implements Stage {
       this.#callerSpeaking = frame.speaking;
       this.#options.call.send({ type: 'caller-speaking', speaking: frame.speaking });
     }
-    const turn = this.#floor.floor === 'caller' ? this.#turn : null;
-    if (turn !== null && frame.silentMs === 0) {
-      turn.marks.lastSoundAtMs = frame.receivedAtMs;
-      this.#turnVoicedMs += ((frame.position - before) * 1_000) / EAR_SAMPLE_RATE;
+    const listened = this.#floor.floor === 'caller' ? this.#turn : this.#tentative;
+    if (listened !== null && frame.silentMs === 0) {
+      listened.marks.lastSoundAtMs = frame.receivedAtMs;
+      this.#turnVoicedMs += toMs(frame.position - before);
     }
+    if (this.#muted) {
+      this.#mutedUntil = frame.position;
+      return;
+    }
+    this.#judgeVoice(frame, frame.receivedAtMs);
+    const waits = this.#floor.floor === 'caller' || (this.#floor.floor === 'agent' && this.#isWaiting(this.#floor));
+    this.#ear.heard(frame, waits);
+  }
+
+  #isWaiting(floor: Extract<FloorState, { floor: 'agent' }>): boolean {
+    return !floor.certain || floor.sound !== null;
+  }
+
+  #judgeVoice(frame: VoiceFrame, atMs: number): void {
     const spent = frame.segment === this.#spentSegment;
+    const listening = this.#floor.floor === 'caller';
     this.#step(
       {
         type: 'voice',
         speaking: frame.speaking && !spent,
         voicedMs: frame.voicedMs,
         silentMs: frame.silentMs,
-        turnMs: turn === null ? 0 : ((frame.position - this.#turnStart) * 1_000) / EAR_SAMPLE_RATE,
+        turnMs: listening ? toMs(frame.position - this.#turnStart) : 0,
       },
-      frame.receivedAtMs,
+      atMs,
     );
-    this.#watchEar(frame);
+    this.#watch.voice(frame);
   }
 
-  /** With discontinuous transmission an ear may stall in the caller's silence; time ends the turn then. */
-  #watchEar(frame: VoiceFrame): void {
-    this.#stallTimer?.cancel();
-    this.#stallTimer = null;
-    if (this.#floor.floor !== 'caller') return;
-    const waitMs = this.#options.endSilenceMs - frame.silentMs + STALLED_EAR_MARGIN_MS;
-    this.#stallTimer = this.#clock.setTimeout(() => {
-      const silentMs = this.#options.endSilenceMs;
-      this.#step({ type: 'voice', speaking: false, voicedMs: 0, silentMs, turnMs: 0 }, this.#clock.now());
-    }, waitMs);
+  #onSttTurn(frame: SttTurnFrame): void {
+    if (this.#muted) return;
+    if (frame.event === 'words' && frame.text !== '' && this.#options.startsByTranscript) {
+      // The stretch of speech that voice activity knows is an old one.
+      if (this.#floor.floor === 'open') this.#mutedUntil = this.#voice?.position ?? 0;
+      this.#step({ type: 'unheard-words' }, frame.atMs);
+    }
+    this.#watch.stt?.(frame);
+  }
+
+  get #muted(): boolean {
+    return this.#options.muteUntilGreeted === true && this.#turn?.cause === 'call' && !this.#turn.settled;
+  }
+
+  #onIdle(words: IdleWords): void {
+    this.#idleWords = words;
+    this.#step({ type: 'idle' }, this.#clock.now());
   }
 
   #step(event: FloorEvent, atMs: number): void {
@@ -119,88 +185,191 @@ class TakeTurns implements Stage {
     this.#floor = state;
     for (const action of actions) this.#act(action, atMs);
     this.#show();
+    this.#idle?.quiet(this.#floor.floor === 'open' && !this.#callerSpeaking);
   }
 
   #act(action: FloorAction, atMs: number): void {
+    const { mouth } = this.#options.call;
     switch (action) {
       case 'interrupt':
-        this.#abort('interrupted');
+        this.#interrupt();
         return;
       case 'continue':
-        this.#abort('continued');
+        if (this.#turn?.certain === false) this.#reports.speculation(this.#turn, 'dropped');
+        this.#turn?.abort('continued');
         return;
       case 'begin-call':
         this.#begin('call', null, atMs);
         this.#end(null);
         return;
       case 'begin-text':
+        this.#idle?.answered();
         this.#begin('text', null, atMs);
-        this.#end(this.#turnText);
-        this.#turnText = null;
+        this.#end(this.#typed);
+        this.#typed = null;
+        return;
+      case 'begin-idle':
+        this.#sayIdleWords(atMs);
         return;
       case 'begin-speech':
-        this.#turnStart = this.#voice?.segmentStart ?? 0;
-        this.#turnVoicedMs = this.#voice?.voicedMs ?? 0;
+        this.#idle?.answered();
+        this.#markStart();
         this.#begin('speech', this.#turnStart, atMs);
+        this.#watch.begin();
         return;
       case 'end-turn':
         if (this.#voice?.speaking) this.#spentSegment = this.#voice.segment;
+        this.#watch.end();
         this.#end(null);
+        return;
+      case 'speculate':
+        this.#turn?.speculate();
+        this.#emitEnd(null);
+        return;
+      case 'confirm':
+        this.#watch.end();
+        this.#reports.speculation(this.#turn, 'taken');
+        this.#markEnd();
+        this.#turn?.confirm();
+        return;
+      case 'pause':
+        this.#markStart();
+        this.#beginTentative(this.#turnStart, atMs);
+        mouth.pause();
+        this.#reports.interruption(this.#turn, 'paused', this.#voice);
+        return;
+      case 'pause-again':
+        mouth.pause();
+        this.#reports.interruption(this.#turn, 'paused', this.#voice);
+        return;
+      case 'ask-words':
+        if (this.#tentative) this.#emit({ kind: 'turn-queried', turn: this.#tentative });
+        return;
+      case 'adopt':
+        this.#idle?.answered();
+        this.#turn = this.#tentative;
+        this.#tentative = null;
+        this.#turn?.adopt();
+        this.#watch.begin();
+        return;
+      case 'reject': {
+        const rejected = this.#tentative;
+        this.#tentative = null;
+        this.#reports.interruption(this.#turn, 'rejected', this.#voice);
+        rejected?.abort('rejected');
+        return;
+      }
+      case 'resume':
+        mouth.resume();
         return;
     }
   }
 
-  #abort(reason: TurnAbortReason): void {
+  #interrupt(): void {
     const turn = this.#turn;
     if (turn === null) return;
-    if (turn.marks.audibleAtMs !== null) {
-      const atMs = this.#clock.now();
-      const soundAtMs = this.#voice?.receivedAtMs ?? atMs;
-      this.#options.call.observe({ type: 'interruption', turn: turn.number, outcome: 'confirmed', soundAtMs, atMs });
-    }
-    turn.abort(reason);
+    if (turn.marks.audibleAtMs !== null) this.#reports.interruption(this.#turn, 'confirmed', this.#voice);
+    turn.abort('interrupted');
   }
 
-  #begin(cause: TurnCause, position: number | null, atMs: number): void {
+  #sayIdleWords(atMs: number): void {
+    const words = this.#idleWords;
+    if (words === null) return;
+    this.#idleWords = null;
+    const turn = this.#begin('idle', null, atMs);
+    this.#reports.idle(turn, words.last ? 'ended' : 'prompted');
+    this.#end(null);
+    turn.marks.repliedAtMs = this.#clock.now();
+    this.#emit({ kind: 'reply-text', turn, text: words.text });
+    this.#emit({ kind: 'reply-ended', turn, hangUp: words.last ? 'The caller said nothing for long.' : null });
+  }
+
+  #markStart(): void {
+    this.#turnStart = Math.max(this.#voice?.segmentStart ?? 0, this.#mutedUntil);
+    const carriedMs = this.#turn?.signal.reason === 'continued' ? this.#turnVoicedMs : 0;
+    this.#turnVoicedMs = Math.max(carriedMs, this.#voice?.voicedMs ?? 0);
+  }
+
+  #begin(cause: TurnCause, position: number | null, atMs: number): Turn {
     const before = this.#turn;
     const continues = cause === 'speech' && before?.signal.reason === 'continued' ? before : null;
     const turn = new Turn(this.#nextNumber++, cause, continues);
-    turn.marks.lastSoundAtMs = atMs;
     turn.onAudible(() => this.#ifCurrent(turn, { type: 'audible' }));
-    turn.onSettled(() => this.#ifCurrent(turn, { type: 'settled' }));
     this.#turn = turn;
+    this.#open(turn, position, atMs);
+    return turn;
+  }
+
+  #beginTentative(position: number, atMs: number): void {
+    const turn = new Turn(this.#nextNumber++, 'speech');
+    turn.doubt();
+    turn.onAudible(() => this.#ifCurrent(turn, { type: 'audible' }));
+    turn.onWords(({ text, final }) => {
+      if (this.#tentative !== turn) return;
+      const { bufferedMs } = this.#options.call.mouth;
+      const meant = isMeant(text, this.#options) || (text !== '' && bufferedMs < NEARLY_SAID_MS);
+      this.#step({ type: 'words', meant, final }, this.#clock.now());
+    });
+    this.#tentative = turn;
+    this.#open(turn, position, atMs);
+  }
+
+  #open(turn: Turn, position: number | null, atMs: number): void {
+    turn.marks.lastSoundAtMs = atMs;
+    turn.onSettled(() => {
+      this.#reports.settled(turn);
+      this.#ifCurrent(turn, { type: 'settled' });
+    });
+    this.#reports.started(turn);
     this.#emit({ kind: 'turn-started', turn, position });
   }
 
   #end(text: string | null): void {
+    this.#markEnd();
+    this.#emitEnd(text);
+  }
+
+  #markEnd(): void {
     const turn = this.#turn;
     if (turn === null) return;
-    turn.marks.endedAtMs = this.#clock.now();
+    const atMs = this.#clock.now();
+    turn.marks.endedAtMs = atMs;
+    const limit = (this.#voice?.silentMs ?? 0) >= this.#options.backstopMs ? 'backstop' : 'max-turn';
+    const by = turn.cause === 'speech' ? (this.#decidedBy ?? limit) : turn.cause;
+    this.#reports.ended(turn, by, atMs);
+  }
+
+  #emitEnd(text: string | null): void {
+    const turn = this.#turn;
+    if (turn === null) return;
     this.#emit({ kind: 'turn-ended', turn, text, voicedMs: turn.cause === 'speech' ? this.#turnVoicedMs : 0 });
   }
 
   /** What a turn reports of itself counts only while it is the current one and was not aborted by us. */
   #ifCurrent(turn: Turn, event: FloorEvent): void {
-    if (this.#turn !== turn || this.#interrupting(turn)) return;
+    const reason: TurnAbortReason | undefined = turn.signal.reason;
+    const ours = reason === 'interrupted' || reason === 'continued' || reason === 'closed' || reason === 'rejected';
+    if (this.#turn !== turn || ours) return;
     this.#step(event, this.#clock.now());
   }
 
-  #interrupting(turn: Turn): boolean {
-    const reason: TurnAbortReason | undefined = turn.signal.reason;
-    return reason === 'interrupted' || reason === 'continued' || reason === 'closed';
-  }
-
   #show(): void {
-    const state: AgentState =
-      this.#floor.floor !== 'agent' ? 'listening' : this.#floor.audible ? 'speaking' : 'thinking';
+    const floor = this.#floor;
+    const state: AgentState = floor.floor !== 'agent' ? 'listening' : floor.audible ? 'speaking' : 'thinking';
     if (state === this.#shown) return;
     this.#shown = state;
     this.#options.call.send({ type: 'agent-state', state });
   }
 
   close(): void {
-    this.#stallTimer?.cancel();
-    this.#stallTimer = null;
+    this.#ear.close();
+    this.#idle?.close();
+    this.#watch.close();
+    this.#tentative?.abort('closed');
     this.#turn?.abort('closed');
   }
+}
+
+function toMs(samples: number): number {
+  return (samples * 1_000) / EAR_SAMPLE_RATE;
 }

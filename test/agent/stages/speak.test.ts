@@ -64,6 +64,47 @@ describe('the speaking stage', () => {
     expect(conversation.entries).toEqual([{ role: 'agent', turn: 0, text: 'Aaaa. Bbbb.', interrupted: false }]);
   });
 
+  test('makes the voice before the turn is certain, and lets nothing of it be heard or shown', async () => {
+    const { call, tts, stage, transcripts } = setUp();
+    const turn = new Turn(0, 'speech');
+    turn.speculate();
+    const saying = Promise.resolve(stage.process({ kind: 'reply-text', turn, text: 'Aaaa. ' }, () => {}));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(tts.spoken).toEqual(['Aaaa.']);
+    expect(turn.marks.synthesizedAtMs).not.toBeNull();
+    expect(call.mouth.utteranceCount).toBe(0);
+    turn.confirm();
+    await saying;
+    expect(call.mouth.heard(1).writtenMs).toBe(500);
+    expect(transcripts()).toHaveLength(1);
+  });
+
+  test('drops what it made for a turn that the caller goes on with', async () => {
+    const { call, conversation, stage } = setUp();
+    const turn = new Turn(0, 'speech');
+    turn.speculate();
+    const saying = Promise.resolve(stage.process({ kind: 'reply-text', turn, text: 'Aaaa. ' }, () => {}));
+    await new Promise((resolve) => setImmediate(resolve));
+    turn.abort('continued');
+    await saying;
+    expect(call.mouth.utteranceCount).toBe(0);
+    expect(call.mouth.flushes).toBe(0);
+    expect(conversation.entries).toEqual([]);
+    expect(call.events).toEqual([]);
+  });
+
+  test('shows text without a voice only when the turn is certain', async () => {
+    const { call, stage, transcripts } = setUp({ tts: { missing: 'No voice.' } });
+    const turn = new Turn(0, 'speech');
+    turn.speculate();
+    const saying = Promise.resolve(stage.process({ kind: 'reply-text', turn, text: 'Aaaa. ' }, () => {}));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(call.events).toEqual([]);
+    turn.confirm();
+    await saying;
+    expect(transcripts()).toMatchObject([{ text: 'Aaaa.' }]);
+  });
+
   test('sends the timeline of a turn with its first packet', async () => {
     const { call, reply, timelines } = setUp();
     await reply('Aaaa.');

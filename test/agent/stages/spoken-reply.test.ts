@@ -30,6 +30,37 @@ describe('a spoken reply', () => {
     expect(reply().begunAt(1_000)).toBe('Hello dear caller. How are you?');
   });
 
+  test('goes by the word times of a service that tells them, with the marks that follow a word', () => {
+    const spoken = new SpokenReply();
+    spoken.begin('Well, it is ten.');
+    const times = [
+      { text: 'Well', startMs: 0, endMs: 400 },
+      { text: 'it', startMs: 900, endMs: 950 },
+    ];
+    spoken.wrote(500, times);
+    spoken.wrote(1_000, [
+      { text: 'is', startMs: 950, endMs: 1_000 },
+      { text: 'ten', startMs: 1_000, endMs: 1_400 },
+    ]);
+    expect(spoken.heardAt(399)).toBe('');
+    expect(spoken.heardAt(400)).toBe('Well,');
+    expect(spoken.heardAt(940)).toBe('Well,');
+    expect(spoken.heardAt(1_399)).toBe('Well, it is');
+    expect(spoken.heardAt(1_400)).toBe('Well, it is ten.');
+  });
+
+  test('goes by letters where the words of the service are not those of the text', () => {
+    const spoken = new SpokenReply();
+    spoken.begin('It costs $5 now.');
+    spoken.wrote(1_600, [
+      { text: 'It', startMs: 0, endMs: 100 },
+      { text: 'costs', startMs: 100, endMs: 200 },
+      { text: 'five', startMs: 200, endMs: 300 },
+    ]);
+    spoken.end();
+    expect(spoken.heardAt(1_150)).toBe('It costs $5');
+  });
+
   test('does not count the last word of a sentence whose audio is still arriving', () => {
     const spoken = new SpokenReply();
     spoken.begin('One two');

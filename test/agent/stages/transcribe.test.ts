@@ -81,12 +81,75 @@ describe('the transcribing stage', () => {
     expect([first, last]).toEqual([18, 42]); // 250 ms are 12.5 frames
   });
 
+  test('hears the sound over the agent by itself, and shows its words only when it is a turn', async () => {
+    const stt = new FakeStt();
+    const { call, push, hear, start, end, transcripts } = setUp(stt);
+    const turn = new Turn(1, 'speech');
+    turn.doubt();
+    const understood: unknown[] = [];
+    turn.onWords((words) => understood.push(words));
+    hear(20);
+    void start(turn, 20);
+    hear(10);
+    void push({ kind: 'turn-queried', turn });
+    stt.utterances[0]!.answer.resolve({ text: 'stop' });
+    await settle();
+    expect(understood).toEqual([{ text: 'stop', final: true }]);
+    hear(5);
+    expect(stt.utterances).toHaveLength(1);
+    const voice = { kind: 'voice', receivedAtMs: 0, segment: 2, segmentStart: 0, voicedMs: 64 } as const;
+    void push({ ...voice, position: 35 * 320, speaking: true, silentMs: 0 });
+    hear(5);
+    expect(stt.utterances[1]!.heard[0]).toBe(30);
+    expect(call.events).toEqual([]);
+    turn.adopt();
+    const ended = end(turn);
+    stt.utterances[1]!.answer.resolve({ text: 'please' });
+    await ended;
+    expect(transcripts()).toMatchObject([{ text: 'stop please' }]);
+    expect(call.events).toMatchObject([{ type: 'transcript', text: 'stop please', final: true }]);
+  });
+
+  test('hears a turn anew from its beginning when the caller goes on after a probable end', async () => {
+    const stt = new FakeStt();
+    const { call, hear, start, end, transcripts } = setUp(stt);
+    const first = new Turn(1, 'speech');
+    hear(20);
+    void start(first, 20);
+    hear(100);
+    first.speculate();
+    const cut = end(first);
+    stt.utterances[0]!.answer.resolve({ text: 'i would like' });
+    await cut;
+    first.abort('continued');
+    const second = new Turn(2, 'speech', first);
+    void start(second, 118);
+    hear(50);
+    expect(stt.utterances[0]!.closed).toBe(true);
+    expect(stt.utterances[1]!.heard[0]).toBe(stt.utterances[0]!.heard[0]);
+    expect(stt.utterances[1]!.heard.at(-1)).toBe(169);
+    second.speculate();
+    const ended = end(second);
+    stt.utterances[1]!.answer.resolve({ text: 'i would like a table' });
+    await ended;
+    second.confirm();
+    expect(transcripts().at(-1)!.text).toBe('i would like a table');
+    const shown = call.events.flatMap((event) =>
+      event.type === 'transcript' ? [[event.id, event.text, event.final]] : [],
+    );
+    expect(shown).toEqual([
+      ['c1', 'i would like', false],
+      ['c1', 'i would like a table', false],
+      ['c1', 'i would like a table', true],
+    ]);
+  });
+
   test('keeps three seconds of the caller for a turn that is noticed late, and no more', () => {
     const stt = new FakeStt();
     const { hear, start } = setUp(stt);
     hear(400);
     void start(new Turn(1, 'speech'), 0);
-    expect(stt.utterances[0]!.heard[0]).toBe(249);
+    expect(stt.utterances[0]!.heard[0]).toBe(250);
   });
 
   test('passes the words on, to the context and to the client', async () => {
