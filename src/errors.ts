@@ -53,6 +53,7 @@ export const ERROR_CODES = {
   ERR_REGISTRY_CONFLICT: { status: 409, retryable: true },
   ERR_PLACEMENT_NO_CORE: { status: 503, retryable: true },
   ERR_PLACEMENT_RESIDENCY: { status: 403, retryable: false },
+  ERR_EGRESS_FORBIDDEN: { status: 403, retryable: false },
 
   ERR_SERVICE_UNAVAILABLE: { status: 503, retryable: true },
   ERR_SERVICE_FAILED: { status: 502, retryable: true },
