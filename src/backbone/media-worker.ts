@@ -12,6 +12,7 @@ import { type Clock, delay } from '../clock.ts';
 import { AntipodeError, asAntipodeError } from '../errors.ts';
 import { type Counter, counter, type Gauge, gauge, type Logger, type Registry } from '../telemetry/index.ts';
 import { OPUS_ROUTER_CODECS } from './opus-stream.ts';
+import { SendGather } from './send-gather.ts';
 import { listenForCallers, type WebRtcListenOptions } from './webrtc-listen.ts';
 
 export interface MediaWorkerOptions {
@@ -45,6 +46,7 @@ interface Process {
   worker: Worker;
   router: Router;
   direct: DirectTransport;
+  gather: SendGather;
   webRtcServer: WebRtcServer | undefined;
   webRtcPort: number | undefined;
   startedAtMs: number;
@@ -113,6 +115,11 @@ export class MediaWorker extends EventEmitter<MediaWorkerEvents> {
 
   get direct(): DirectTransport {
     return this.#process.direct;
+  }
+
+  /** What is sent through the direct transport up to the end of this turn of the event loop leaves in one write. */
+  gatherSends(): void {
+    this.#process.gather.hold();
   }
 
   get webRtcServer(): WebRtcServer | undefined {
@@ -239,7 +246,12 @@ async function spawnProcess(options: MediaWorkerOptions): Promise<Process> {
   }
   let worker: Worker | undefined;
   try {
-    worker = await withoutSignalListeners(() => mediasoup.createWorker({ workerBin: bin, logLevel: 'error' }));
+    const { started, gather } = SendGather.around(() =>
+      withoutSignalListeners(() => mediasoup.createWorker({ workerBin: bin, logLevel: 'error' })),
+    );
+    worker = await started;
+    if (!gather.works)
+      options.log.warn({ worker: options.name }, 'no pipe to the media worker: it costs more CPU time');
     const webRtc = options.webRtcServer && (await listenForCallers(worker, options.webRtcServer));
     const router = await worker.createRouter({ mediaCodecs: OPUS_ROUTER_CODECS });
     const direct = await router.createDirectTransport();
@@ -247,6 +259,7 @@ async function spawnProcess(options: MediaWorkerOptions): Promise<Process> {
       worker,
       router,
       direct,
+      gather,
       webRtcServer: webRtc?.server,
       webRtcPort: webRtc?.port,
       startedAtMs: options.clock.now(),

@@ -211,6 +211,10 @@ export class CoreSession {
       hangUp: (end) => {
         void this.end(end, true);
       },
+      confinement: attach.confinement,
+      touched: (touch) => {
+        if (!this.#ended) this.link.send('session.touched', { ...this.#name, touch });
+      },
     };
   }
 

@@ -36,10 +36,12 @@ interface Downlink {
 export class MediaBinding {
   /** What the POP must receive on the pipe. */
   readonly downlink: PipeStream;
+  readonly #worker: MediaWorker;
   readonly #up: Uplink;
   readonly #down: Downlink;
 
-  private constructor(up: Uplink, down: Downlink) {
+  private constructor(worker: MediaWorker, up: Uplink, down: Downlink) {
+    this.#worker = worker;
     this.#up = up;
     this.#down = down;
     this.downlink = down.sent.stream;
@@ -48,16 +50,20 @@ export class MediaBinding {
   /** Leaves nothing behind when it fails. @throws ERR_MEDIA_PARAMETERS, ERR_BACKBONE_CLOSED, ERR_MEDIA_WORKER_DIED */
   static async create(options: MediaBindingOptions): Promise<MediaBinding> {
     const [up, down] = await Promise.allSettled([openUplink(options), openDownlink(options)]);
-    if (up.status === 'fulfilled' && down.status === 'fulfilled') return new MediaBinding(up.value, down.value);
+    if (up.status === 'fulfilled' && down.status === 'fulfilled') {
+      return new MediaBinding(options.worker, up.value, down.value);
+    }
     if (up.status === 'fulfilled') closeUplink(up.value);
     if (down.status === 'fulfilled') closeDownlink(down.value);
     const reason: unknown = up.status === 'rejected' ? up.reason : (down as PromiseRejectedResult).reason;
     throw asAntipodeError(reason, 'ERR_MEDIA_PARAMETERS', 'The streams of the session cannot be set up on this pipe.');
   }
 
-  /** Copies `packet`; after the streams are gone it does nothing. */
+  /** Copies `packet`, which leaves at the end of this turn of the event loop; after the streams are gone it does nothing. */
   send(packet: Buffer): void {
-    if (!this.#down.producer.closed) this.#down.producer.send(packet);
+    if (this.#down.producer.closed) return;
+    this.#worker.gatherSends();
+    this.#down.producer.send(packet);
   }
 
   /** Idempotent. */

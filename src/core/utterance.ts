@@ -10,7 +10,7 @@ import { isOpusSampleRate, type OpusSampleRate, opusSampleRateFor } from './opus
 import { PcmQueue } from './pcm-queue.ts';
 import { Resampler } from './resampler.ts';
 
-/** What goes into an Opus encoder comes out this much later (RFC 7845 calls it pre-skip), ms. */
+/** What goes into an Opus encoder comes out this much later at the most (RFC 7845 calls it pre-skip), ms. */
 const ENCODER_DELAY_MS = 6.5;
 
 /** Frames that left one after the other. */

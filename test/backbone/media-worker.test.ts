@@ -25,6 +25,17 @@ describe('MediaWorker.start()', () => {
     expect(usage.userMs).toBeGreaterThanOrEqual(0);
   });
 
+  test('has found the pipe to its process: what is sent in one turn of the event loop can leave together', async () => {
+    const warned: string[] = [];
+    const log = Object.assign(Object.create(silentLogger) as typeof silentLogger, {
+      warn: (_: unknown, words: string) => warned.push(words),
+    });
+    await using worker = await startWorker('one', { log });
+    worker.gatherSends();
+    expect((await worker.cpuUsage()).maxRssBytes).toBeGreaterThan(0);
+    expect(warned).toEqual([]);
+  });
+
   test('listens for callers on one number for UDP and TCP when the port is 0', async () => {
     await using worker = await startWorker('one', { webRtcServer: CALLERS });
     const dump = await worker.webRtcServer?.dump();

@@ -109,6 +109,22 @@ describe('Opus codec', () => {
     for (const codec of [encoder, whole, fec, concealed]) codec.close();
   });
 
+  it('encodes with CELT, whose packets are cheap, where no loss is expected, and with SILK where FEC is wanted', async () => {
+    /** Configuration number of a packet: SILK below 12, hybrid below 16, CELT from there (RFC 6716, section 3.1). */
+    const configurations = async (expectedLossPercent?: number) => {
+      const encoder = await createOpusEncoder({
+        sampleRate: 16_000,
+        ...(expectedLossPercent === undefined ? {} : { expectedLossPercent }),
+      });
+      const packets = Array.from({ length: 20 }, (_, frame) => encoder.encode(voice(16_000, 320, frame * 320)));
+      encoder.close();
+      return new Set(packets.map((packet) => (packet[0] as number) >> 3));
+    };
+    // Wideband of 20 ms, both.
+    expect([...(await configurations())]).toEqual([23]);
+    expect([...(await configurations(10))]).toEqual([9]);
+  });
+
   it('knows which packets carry a copy of the frame before', async () => {
     const withFec = await createOpusEncoder({ sampleRate: 16_000, expectedLossPercent: 20 });
     const withoutFec = await createOpusEncoder({ sampleRate: 16_000, expectedLossPercent: 0 });

@@ -111,6 +111,7 @@ describe('SessionHost', () => {
       agent: 'echo',
       room: '',
       residency: null,
+      confinement: null,
       metadata: {},
       uplink,
     };

@@ -17,6 +17,7 @@ export function listen(options: ListenOptions): Stage {
   const detector = new SpeechDetector(options);
   let emit: Emit = () => {};
   let stream: VadStream | null = null;
+  let closed = false;
 
   const open = (): VadStream =>
     options.vad.open({
@@ -35,11 +36,13 @@ export function listen(options: ListenOptions): Stage {
     process(frame, next) {
       emit = next;
       next(frame);
-      if (frame.kind !== 'caller-audio') return;
+      // A later stage may have ended the call with this very frame.
+      if (closed || frame.kind !== 'caller-audio') return;
       stream ??= open();
       stream.push(frame.audio);
     },
     close() {
+      closed = true;
       stream?.close();
     },
   };

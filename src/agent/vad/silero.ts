@@ -1,24 +1,24 @@
 /**
  * The Silero voice activity model (MIT; v6, as shipped inside the npm package @ricky0123/vad-web) on onnxruntime: one
- * run over a batch of windows with each window's own LSTM state. Owns the tensors; who is in a batch and when it runs
- * is the batcher's.
- *
- * Shapes (read from the model): input [batch, 64 + 512] float32 at 16 kHz, state [2, batch, 128] float32, sr int64;
- * output [batch, 1], the probability of voice, and stateN.
+ * run over a batch of windows with each window's own LSTM state. Owns the tensors; how the network is laid out for
+ * batches is silero-graph.ts's, who is in a batch and when it runs the batcher's.
  */
+import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { AntipodeError } from '../../errors.ts';
+import { batchedSilero, SILERO_FRAME_SAMPLES, SILERO_FRAMES, writeFrames } from './silero-graph.ts';
 
 /** Samples of one window at 16 kHz: 32 ms. */
 export const VAD_WINDOW_SAMPLES = 512;
 /** Samples of the window before that the model wants to see again. */
 export const VAD_CONTEXT_SAMPLES = 64;
 export const VAD_INPUT_SAMPLES = VAD_CONTEXT_SAMPLES + VAD_WINDOW_SAMPLES;
-/** LSTM state of one stream: two layers of 128. */
+/** LSTM state of one stream: h and c, 128 each. */
 export const VAD_STATE_SIZE = 2 * 128;
 
-const LAYER_SIZE = 128;
+/** Values of one window as the graph takes it. */
+const FRAME_VALUES = SILERO_FRAMES * SILERO_FRAME_SAMPLES;
 
 /** One stream's part of a batch. */
 export interface VadBatchItem {
@@ -43,19 +43,28 @@ export interface SileroOptions {
   modelFile?: string;
 }
 
+/** What one run of a given size reads and writes; made once for each size. */
+interface Tensors {
+  readonly feeds: Readonly<Record<'frames' | 'state', Tensor>>;
+  readonly fetches: Readonly<Record<'output' | 'stateN', Tensor>>;
+}
+
 export class SileroModel implements VadModel {
   readonly #session: InferenceSession;
-  readonly #newTensor: (data: Float32Array, dimensions: number[]) => Tensor;
-  readonly #sampleRate: Tensor;
-  readonly #inputs: Float32Array;
+  readonly #ort: typeof import('onnxruntime-node');
+  readonly #frames: Float32Array;
   readonly #states: Float32Array;
+  readonly #probabilities: Float32Array;
+  readonly #nextStates: Float32Array;
+  readonly #tensors = new Map<number, Tensors>();
 
   private constructor(session: InferenceSession, ort: typeof import('onnxruntime-node'), maxBatch: number) {
     this.#session = session;
-    this.#newTensor = (data, dimensions) => new ort.Tensor('float32', data, dimensions);
-    this.#sampleRate = new ort.Tensor('int64', BigInt64Array.of(16_000n), []);
-    this.#inputs = new Float32Array(maxBatch * VAD_INPUT_SAMPLES);
+    this.#ort = ort;
+    this.#frames = new Float32Array(maxBatch * FRAME_VALUES);
     this.#states = new Float32Array(maxBatch * VAD_STATE_SIZE);
+    this.#probabilities = new Float32Array(maxBatch);
+    this.#nextStates = new Float32Array(maxBatch * VAD_STATE_SIZE);
   }
 
   /** @throws ERR_SERVICE_UNAVAILABLE when the model or onnxruntime cannot be loaded */
@@ -64,7 +73,7 @@ export class SileroModel implements VadModel {
       const file =
         options.modelFile ?? createRequire(import.meta.url).resolve('@ricky0123/vad-web/dist/silero_vad_v6.onnx');
       const ort = await import('onnxruntime-node');
-      const session = await ort.InferenceSession.create(file, {
+      const session = await ort.InferenceSession.create(batchedSilero(await readFile(file)), {
         intraOpNumThreads: 1,
         interOpNumThreads: 1,
         executionMode: 'sequential',
@@ -79,30 +88,42 @@ export class SileroModel implements VadModel {
 
   async run(items: readonly VadBatchItem[]): Promise<void> {
     const batch = items.length;
-    const inputs = this.#inputs.subarray(0, batch * VAD_INPUT_SAMPLES);
-    const states = this.#states.subarray(0, batch * VAD_STATE_SIZE);
+    const { feeds, fetches } = this.#tensorsFor(batch);
     for (let index = 0; index < batch; index++) {
       const item = items[index]!;
-      inputs.set(item.input, index * VAD_INPUT_SAMPLES);
-      states.set(item.state.subarray(0, LAYER_SIZE), index * LAYER_SIZE);
-      states.set(item.state.subarray(LAYER_SIZE), (batch + index) * LAYER_SIZE);
+      writeFrames(item.input, this.#frames, index * FRAME_VALUES);
+      this.#states.set(item.state, index * VAD_STATE_SIZE);
     }
-    const result = await this.#session.run({
-      input: this.#newTensor(inputs, [batch, VAD_INPUT_SAMPLES]),
-      state: this.#newTensor(states, [2, batch, LAYER_SIZE]),
-      sr: this.#sampleRate,
-    });
-    const probabilities = result.output?.data as Float32Array;
-    const next = result.stateN?.data as Float32Array;
+    await this.#session.run(feeds, fetches);
     for (let index = 0; index < batch; index++) {
       const item = items[index]!;
-      item.probability = probabilities[index]!;
-      item.state.set(next.subarray(index * LAYER_SIZE, (index + 1) * LAYER_SIZE));
-      item.state.set(next.subarray((batch + index) * LAYER_SIZE, (batch + index + 1) * LAYER_SIZE), LAYER_SIZE);
+      item.probability = this.#probabilities[index]!;
+      const from = index * VAD_STATE_SIZE;
+      item.state.set(this.#nextStates.subarray(from, from + VAD_STATE_SIZE));
     }
   }
 
   async close(): Promise<void> {
     await this.#session.release();
+  }
+
+  #tensorsFor(batch: number): Tensors {
+    let tensors = this.#tensors.get(batch);
+    if (tensors === undefined) {
+      const tensor = (data: Float32Array, rows: number, columns: number) =>
+        new this.#ort.Tensor('float32', data.subarray(0, rows * columns), [rows, columns]);
+      tensors = {
+        feeds: {
+          frames: tensor(this.#frames, batch * SILERO_FRAMES, SILERO_FRAME_SAMPLES),
+          state: tensor(this.#states, batch, VAD_STATE_SIZE),
+        },
+        fetches: {
+          output: tensor(this.#probabilities, batch, 1),
+          stateN: tensor(this.#nextStates, batch, VAD_STATE_SIZE),
+        },
+      };
+      this.#tensors.set(batch, tensors);
+    }
+    return tensors;
   }
 }

@@ -1,8 +1,10 @@
 /**
  * Voice activity for all the calls of a process in as few model runs as can be: each call's stream submits windows,
- * a run takes one window of every stream that waits. Owns the framing into windows and the order of results; what a
- * probability means is the speech detector's.
+ * a run takes one window of every stream that waits. Calls' windows end at all times, so with many calls the first one
+ * waits a little for the others: a window in a run of sixteen costs a fifth of one by itself. Owns the framing into
+ * windows and the order of results; what a probability means is the speech detector's.
  */
+import { type Clock, delay, systemClock } from '../../clock.ts';
 import { AntipodeError } from '../../errors.ts';
 import type { Counter, Histogram, Logger } from '../../telemetry/index.ts';
 import type { EarFrame } from '../types.ts';
@@ -48,6 +50,11 @@ export interface VadBatcherOptions {
   batchSize: Histogram<string>;
   /** Counts failed runs. */
   failures: Counter<string>;
+  clock?: Clock;
+  /** How long a window may wait for those of other calls. */
+  collectMs?: number;
+  /** Up to this many calls nobody waits: there would be nobody to wait for. */
+  directStreams?: number;
   /** Windows in one run: bounds how long a run holds the event loop. */
   maxBatch?: number;
   /** Failed runs in a row after which a stream is given up. */
@@ -56,14 +63,21 @@ export interface VadBatcherOptions {
   maxWaitingWindows?: number;
 }
 
-export const VAD_BATCHER_DEFAULTS = { maxBatch: 32, maxFailures: 5, maxWaitingWindows: 64 } as const;
+export const VAD_BATCHER_DEFAULTS = {
+  clock: systemClock,
+  collectMs: 5,
+  directStreams: 4,
+  maxBatch: 32,
+  maxFailures: 5,
+  maxWaitingWindows: 64,
+} as const satisfies Partial<VadBatcherOptions>;
 
 export class VadBatcher {
   readonly #options: Required<VadBatcherOptions>;
   readonly #streams = new Set<Stream>();
   readonly #ready: Stream[] = [];
+  readonly #closing = new AbortController();
   #running: Promise<void> | null = null;
-  #closed = false;
 
   constructor(options: VadBatcherOptions) {
     this.#options = { ...VAD_BATCHER_DEFAULTS, ...options };
@@ -75,7 +89,8 @@ export class VadBatcher {
   }
 
   open(listener: VadListener): VadStream {
-    if (this.#closed) throw new AntipodeError('ERR_SHUTTING_DOWN', 'Voice activity detection is closed.');
+    if (this.#closing.signal.aborted)
+      throw new AntipodeError('ERR_SHUTTING_DOWN', 'Voice activity detection is closed.');
     const stream = new Stream(listener, this.#options.maxWaitingWindows, {
       ready: () => {
         this.#ready.push(stream);
@@ -89,13 +104,27 @@ export class VadBatcher {
   }
 
   async #runAll(): Promise<void> {
-    // Whoever submits in the same turn of the event loop shares the run.
-    await new Promise((resolve) => setImmediate(resolve));
-    while (this.#ready.length > 0 && !this.#closed) {
-      const batch = this.#ready.splice(0, this.#options.maxBatch).filter((stream) => stream.load());
-      if (batch.length > 0) await this.#run(batch);
+    while (this.#ready.length > 0 && !this.#closing.signal.aborted) {
+      await this.#gather();
+      for (let left = this.#ready.length; left > 0 && !this.#closing.signal.aborted; ) {
+        const count = Math.min(left, this.#options.maxBatch);
+        const batch = this.#ready.splice(0, count).filter((stream) => stream.load());
+        if (batch.length > 0) await this.#run(batch);
+        left -= count;
+      }
     }
     this.#running = null;
+  }
+
+  async #gather(): Promise<void> {
+    const { clock, collectMs, directStreams } = this.#options;
+    if (this.#streams.size > directStreams) {
+      // Only the closing ends it early, and who waits for this sees that too.
+      await delay(clock, collectMs, this.#closing.signal).catch(() => {});
+    } else {
+      // Whoever submits in the same turn of the event loop shares the run.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   async #run(batch: Stream[]): Promise<void> {
@@ -111,21 +140,27 @@ export class VadBatcher {
     endTimer();
     this.#options.batchSize.observe(batch.length);
     for (const stream of batch) {
-      try {
+      this.#tell(stream, () => {
         if (failure === undefined) stream.deliver();
         else stream.fail(failure, this.#options.maxFailures);
-      } catch (error) {
-        // One call's listener must not cost the others their ears.
-        this.#options.log.error({ err: error }, 'a voice activity listener failed');
-        stream.close();
-      }
+      });
       if (stream.rearm()) this.#ready.push(stream);
+    }
+  }
+
+  /** One call's listener must not cost the others their ears. */
+  #tell(stream: Stream, tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'a voice activity listener failed');
+      stream.close();
     }
   }
 
   /** Ends every stream and waits for the run under way. The model stays its owner's. Idempotent. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
     for (const stream of [...this.#streams]) stream.close();
     this.#ready.length = 0;
     await this.#running;
@@ -138,6 +173,12 @@ interface StreamEvents {
   closed(): void;
 }
 
+interface Window {
+  readonly samples: Float32Array;
+  readonly position: number;
+  readonly receivedAtMs: number;
+}
+
 /** One call's windows, its LSTM state, and its place in the batch. */
 class Stream implements VadStream, VadBatchItem {
   readonly input = new Float32Array(VAD_INPUT_SAMPLES);
@@ -148,7 +189,7 @@ class Stream implements VadStream, VadBatchItem {
   readonly #events: StreamEvents;
   #filling: Float32Array = new Float32Array(VAD_WINDOW_SAMPLES);
   #filled = 0;
-  readonly #waiting: { samples: Float32Array; position: number; receivedAtMs: number }[] = [];
+  readonly #waiting: Window[] = [];
   readonly #spare: Float32Array[] = [];
   #loaded = { position: 0, receivedAtMs: 0 };
   #queued = false;
@@ -164,10 +205,19 @@ class Stream implements VadStream, VadBatchItem {
   push(frame: EarFrame): void {
     if (this.#closed) return;
     const { pcm } = frame;
-    for (let index = 0; index < pcm.length; index++) {
-      this.#filling[this.#filled++] = pcm[index]! / 32_768;
-      if (this.#filled === VAD_WINDOW_SAMPLES) this.#enqueue(frame.position + index + 1, frame.receivedAtMs);
+    for (let at = 0; at < pcm.length; ) {
+      const end = Math.min(pcm.length, at + VAD_WINDOW_SAMPLES - this.#filled);
+      this.#fill(pcm, at, end);
+      at = end;
+      if (this.#filled === VAD_WINDOW_SAMPLES) this.#enqueue(frame.position + end, frame.receivedAtMs);
     }
+  }
+
+  #fill(pcm: Int16Array, from: number, to: number): void {
+    const filling = this.#filling;
+    let filled = this.#filled;
+    for (let index = from; index < to; index++) filling[filled++] = pcm[index]! / 32_768;
+    this.#filled = filled;
   }
 
   #enqueue(position: number, receivedAtMs: number): void {

@@ -2,8 +2,14 @@ import { describe, expect, test } from 'vitest';
 import { agentMetrics } from '../../../src/agent/agent-metrics.ts';
 import type { EarFrame } from '../../../src/agent/types.ts';
 import type { VadBatchItem, VadModel } from '../../../src/agent/vad/silero.ts';
-import { VadBatcher, type VadListener, type VadResult } from '../../../src/agent/vad/vad-batcher.ts';
+import {
+  VadBatcher,
+  type VadBatcherOptions,
+  type VadListener,
+  type VadResult,
+} from '../../../src/agent/vad/vad-batcher.ts';
 import { createMetrics, silentLogger } from '../../../src/telemetry/index.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 /** Answers with the mean of the window; lets the test hold runs back and fail them. */
 class FakeModel implements VadModel {
@@ -26,7 +32,7 @@ class FakeModel implements VadModel {
   async close(): Promise<void> {}
 }
 
-function setUp(options: { maxBatch?: number; maxFailures?: number; maxWaitingWindows?: number } = {}) {
+function setUp(options: Partial<VadBatcherOptions> = {}) {
   const model = new FakeModel();
   const metrics = agentMetrics(createMetrics({ processMetrics: false }));
   const batcher = new VadBatcher({
@@ -35,6 +41,7 @@ function setUp(options: { maxBatch?: number; maxFailures?: number; maxWaitingWin
     runSeconds: metrics.vadRunSeconds,
     batchSize: metrics.vadBatchSize,
     failures: metrics.vadFailures,
+    directStreams: 100,
     ...options,
   });
   const failures = async () => (await metrics.vadFailures.get()).values[0]?.value ?? 0;
@@ -71,6 +78,37 @@ describe('the voice activity batcher', () => {
     await settle();
     expect(model.batches).toEqual([3]);
     expect(calls.map((results) => results[0]!.probability.toFixed(1))).toEqual(['0.1', '0.2', '0.3']);
+  });
+
+  test('with many calls lets the first window wait for those of the others, for 5 ms', async () => {
+    const clock = new FakeClock();
+    const { model, batcher } = setUp({ clock, directStreams: 2 });
+    const calls = [0.1, 0.2, 0.3].map((level) => ({ level, ...collector() }));
+    const streams = calls.map(({ listener }) => batcher.open(listener));
+    for (const [index, { level }] of calls.entries()) {
+      streams[index]!.push(frame(0, level));
+      await settle();
+      clock.advance(2);
+      await settle();
+    }
+    expect(model.batches).toEqual([3]);
+    expect(calls.map(({ results }) => results[0]!.probability.toFixed(1))).toEqual(['0.1', '0.2', '0.3']);
+  });
+
+  test('with few calls lets no window wait', async () => {
+    const { model, batcher } = setUp({ clock: new FakeClock(), directStreams: 2 });
+    for (const _ of [1, 2]) batcher.open(collector().listener).push(frame(0, 0.5));
+    await settle();
+    expect(model.batches).toEqual([2]);
+  });
+
+  test('closes at once while windows wait for others', async () => {
+    const clock = new FakeClock();
+    const { model, batcher } = setUp({ clock, directStreams: 0 });
+    batcher.open(collector().listener).push(frame(0, 0.5));
+    await batcher.close();
+    expect(model.batches).toEqual([]);
+    expect(clock.pendingCount).toBe(0);
   });
 
   test('cuts frames of 20 ms into windows and dates each by its end', async () => {

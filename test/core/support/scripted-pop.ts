@@ -68,6 +68,7 @@ export class ScriptedCaller {
       agent,
       room: 'room-1',
       residency: null,
+      confinement: null,
       metadata: { from: 'test' },
       uplink,
     });
