@@ -1,13 +1,20 @@
 /**
- * `antipode services`: which AI services the catalogue knows, where they stand and what of them this environment
- * configures. Owns the list and its print. Reads of the environment only whether a variable is set; no value of one
- * gets into what it returns.
+ * `antipode services`: which AI services the catalogue knows, where they stand, what of them this environment
+ * configures, and which this node uses. Owns the list and its print. Reads of the environment only whether a variable
+ * is set; no value of one gets into what it returns.
  */
+import {
+  type ChosenServices,
+  chooseServices,
+  type ServicesConfig,
+  servicesEnvironment,
+} from './agent/services/book/index.ts';
 import {
   type Catalogue,
   type CatalogueEntry,
   configurationOf,
   type Environment,
+  isSpoken,
   type Residency,
   SERVICE_KINDS,
   type ServiceKind,
@@ -21,6 +28,8 @@ export interface ListedService {
   id: string;
   name: string;
   dialect: string;
+  /** Whether there is an adapter for the dialect. */
+  spoken: boolean;
   /** False: the catalogue has it from memory. */
   verified: boolean;
   regions: { region: string; residency: Residency; url: string }[];
@@ -29,18 +38,34 @@ export interface ListedService {
   /** Environment variable that replaces its address. */
   urlVariable: string | null;
   state: ServiceState;
+  /** 1 for the service that is used, 2 for the one that takes over from it, and so on; null for one that is not used. */
+  used: number | null;
   /** Environment variables that must be set and are not. */
   missing: string[];
   models: CatalogueEntry['models'];
   note: string | null;
 }
 
-/** @throws ERR_REQUEST_MALFORMED for a kind that there is not */
+export interface ListServicesOptions {
+  config: ServicesConfig;
+  /** OpenAI's key and address are the configuration's. */
+  environment: Environment;
+  /** Only these; all without it. */
+  kind?: string;
+}
+
+/**
+ * @throws ERR_REQUEST_MALFORMED for a kind that there is not
+ * @throws ERR_CONFIG_INVALID when a service is chosen that is none
+ */
 export function listServices(
   catalogue: Catalogue,
-  { environment, kind }: { environment: Environment; kind?: string },
+  { config, environment, kind }: ListServicesOptions,
 ): ListedService[] {
-  return kindsOf(kind).flatMap((each) => catalogue.list(each).map((entry) => listed(each, entry, environment)));
+  const kinds = kindsOf(kind);
+  const chosen = chooseServices(config, catalogue);
+  const own = servicesEnvironment(config, environment);
+  return kinds.flatMap((each) => catalogue.list(each).map((entry) => listed(each, entry, own, chosen)));
 }
 
 function kindsOf(kind: string | undefined): readonly ServiceKind[] {
@@ -52,18 +77,26 @@ function kindsOf(kind: string | undefined): readonly ServiceKind[] {
   });
 }
 
-function listed(kind: ServiceKind, entry: CatalogueEntry, environment: Environment): ListedService {
+function listed(
+  kind: ServiceKind,
+  entry: CatalogueEntry,
+  environment: Environment,
+  chosen: ChosenServices,
+): ListedService {
+  const place = chosen[kind].findIndex(({ choice }) => choice.service === entry.id);
   const { state, missing } = configurationOf(entry, environment);
   return {
     kind,
     id: entry.id,
     name: entry.name,
     dialect: entry.dialect,
+    spoken: isSpoken(kind, entry),
     verified: entry.verified,
     regions: entry.endpoints.map(({ region, residency, url }) => ({ region, residency, url })),
     keys: [...entry.keys],
     urlVariable: entry.urlVariable ?? null,
     state,
+    used: place < 0 ? null : place + 1,
     missing: [...missing],
     models: entry.models,
     note: entry.note ?? null,
@@ -83,13 +116,14 @@ export function printServices(services: readonly ListedService[], stream: { writ
       .filter((service) => service.kind === kind)
       .map((service) => [
         service.id,
-        STATE_WORDS[service.state],
+        service.used === null ? '' : String(service.used),
+        service.spoken ? STATE_WORDS[service.state] : 'no adapter',
         variablesOf(service),
         regionsOf(service),
         service.verified ? '' : 'from memory',
       ]);
     if (rows.length === 0) continue;
-    const table = [[kind.toUpperCase(), 'STATE', 'VARIABLE', 'REGIONS (residency)', ''], ...rows];
+    const table = [[kind.toUpperCase(), 'USED', 'STATE', 'VARIABLE', 'REGIONS (residency)', ''], ...rows];
     const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
     for (const row of table) {
       stream.write(
@@ -102,6 +136,33 @@ export function printServices(services: readonly ListedService[], stream: { writ
     stream.write('\n');
   }
 }
+
+/** Prints what is used in its order, with what is not set of it: `deepgram/nova-3@eu, then openai`. */
+export function printUsed(
+  catalogue: Catalogue,
+  { config, environment }: Omit<ListServicesOptions, 'kind'>,
+  stream: { write(text: string): unknown },
+): void {
+  const chosen = chooseServices(config, catalogue);
+  const own = servicesEnvironment(config, environment);
+  for (const kind of ['stt', 'llm', 'tts', 's2s'] as const) {
+    const names = chosen[kind].map(({ choice, entry }) => {
+      const { service, model, region } = choice;
+      const name = `${service}${model === undefined ? '' : `/${model}`}${region === undefined ? '' : `@${region}`}`;
+      const missing = entry === null ? [] : configurationOf(entry, own).missing;
+      return missing.length === 0 ? name : `${name} (set ${missing.join(' and ')})`;
+    });
+    stream.write(`${kind}  ${names.length > 0 ? names.join(', then ') : NOTHING_USED[kind]}\n`);
+  }
+  stream.write('\n');
+}
+
+const NOTHING_USED: Readonly<Record<ServiceKind, string>> = {
+  stt: 'none: agents with a grammar use the program pocketsphinx',
+  llm: 'none: agents answer by scripts',
+  tts: 'none: agents speak with the program flite',
+  s2s: 'none',
+};
 
 function variablesOf({ keys, missing, urlVariable }: ListedService): string {
   const needed = [...keys, ...missing.filter((variable) => !keys.includes(variable))];

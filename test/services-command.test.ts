@@ -1,14 +1,17 @@
 import { execFile } from 'node:child_process';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { loadCatalogue } from '../src/agent/services/catalogue/index.ts';
-import { type ListedService, listServices, printServices } from '../src/services-command.ts';
+import { configSchema } from '../src/config/index.ts';
+import { type ListedService, listServices, printServices, printUsed } from '../src/services-command.ts';
 
 const SECRET = 'key-that-nobody-may-see';
 const catalogue = loadCatalogue();
+const config = configSchema.parse({}).services;
 const allKeys = Object.fromEntries(
-  listServices(catalogue, { environment: {} }).flatMap(({ missing, urlVariable }) =>
+  listServices(catalogue, { config, environment: {} }).flatMap(({ missing, urlVariable }) =>
     [...missing, ...(urlVariable ? [urlVariable] : [])].map((name) => [name, `https://${SECRET}`]),
   ),
 );
@@ -25,7 +28,7 @@ function print(services: readonly ListedService[]): string {
 
 describe('antipode services', () => {
   test('lists each service with its regions, residency, key and state', () => {
-    const services = listServices(catalogue, { environment: { MISTRAL_API_KEY: SECRET }, kind: 'llm' });
+    const services = listServices(catalogue, { config, environment: { MISTRAL_API_KEY: SECRET }, kind: 'llm' });
     expect(services.find(({ id }) => id === 'mistral')).toMatchObject({
       kind: 'llm',
       verified: true,
@@ -33,6 +36,8 @@ describe('antipode services', () => {
         { region: 'global', residency: 'none' },
         { region: 'eu', residency: 'pinned' },
       ],
+      spoken: true,
+      used: null,
       keys: ['MISTRAL_API_KEY'],
       state: 'configured',
       missing: [],
@@ -48,9 +53,50 @@ describe('antipode services', () => {
     );
   });
 
+  test('tells of which services there is no adapter', () => {
+    const lines = print(listServices(catalogue, { config, environment: {}, kind: 'stt' })).split('\n');
+    expect(lines.find((line) => line.startsWith('speechmatics '))).toMatch(/^speechmatics +no adapter +SPEECHMATICS/);
+    expect(lines.find((line) => line.startsWith('deepgram '))).toMatch(/^deepgram +- +DEEPGRAM/);
+  });
+
+  test('shows what is used, in its order, and what is not set of it', () => {
+    const { services } = configSchema.parse({
+      services: {
+        stt: ['deepgram/nova-3@eu', 'openai-transcriptions'],
+        llm: ['mistral/mistral-small-latest@eu', 'groq'],
+        tts: ['cartesia#a-voice', 'flite'],
+        openai: { apiKey: SECRET },
+      },
+    });
+    const options = { config: services, environment: { MISTRAL_API_KEY: SECRET, CARTESIA_API_KEY: SECRET } };
+    let text = '';
+    printUsed(catalogue, options, { write: (part) => (text += part) });
+    expect(text).toBe(
+      [
+        'stt  deepgram/nova-3@eu (set DEEPGRAM_API_KEY), then openai-transcriptions/gpt-4o-mini-transcribe',
+        'llm  mistral/mistral-small-latest@eu, then groq (set GROQ_API_KEY)',
+        'tts  cartesia, then flite',
+        's2s  openai',
+        '',
+        '',
+      ].join('\n'),
+    );
+    const used = listServices(catalogue, options).flatMap(({ kind, id, used: place }) =>
+      place ? [[kind, id, place]] : [],
+    );
+    expect(used).toEqual([
+      ['llm', 'groq', 2],
+      ['llm', 'mistral', 1],
+      ['stt', 'deepgram', 1],
+      ['stt', 'openai-transcriptions', 2],
+      ['tts', 'cartesia', 1],
+      ['s2s', 'openai', 1],
+    ]);
+  });
+
   test('lists one kind or all of them', () => {
     const kinds = (kind?: string) =>
-      new Set(listServices(catalogue, { environment: {}, kind }).map((each) => each.kind));
+      new Set(listServices(catalogue, { config, environment: {}, kind }).map((each) => each.kind));
     expect(kinds('tts')).toEqual(new Set(['tts']));
     expect(kinds()).toEqual(new Set(['llm', 'stt', 'tts', 's2s']));
     expect(() => kinds('video')).toThrow(
@@ -59,7 +105,8 @@ describe('antipode services', () => {
   });
 
   test('shows no value of any variable, in words or in JSON', () => {
-    const services = listServices(catalogue, { environment: allKeys });
+    const openai = { ...config.openai, apiKey: SECRET };
+    const services = listServices(catalogue, { config: { ...config, openai }, environment: allKeys });
     expect(services.filter(({ state }) => state !== 'configured')).toEqual([]);
     expect(print(services)).not.toContain(SECRET);
     expect(JSON.stringify(services)).not.toContain(SECRET);
@@ -70,7 +117,9 @@ describe('antipode services', () => {
     const run = (...args: string[]) =>
       promisify(execFile)(process.execPath, [main, 'services', ...args], {
         env: { PATH: process.env.PATH, GROQ_API_KEY: SECRET },
+        cwd: tmpdir(),
       });
+    expect((await run()).stdout).toMatch(/^stt {2}none: /);
     const { stdout } = await run('--json', '--kind', 'llm');
     const services = JSON.parse(stdout) as ListedService[];
     expect(services.filter(({ state }) => state === 'configured').map(({ id }) => id)).toEqual(['groq']);

@@ -2,3 +2,4 @@
 export { type LoadConfigOptions, loadConfig } from './load.ts';
 export { nearest } from './nearest.ts';
 export { type Config, configSchema, ENVIRONMENT } from './schema.ts';
+export type { LlmChoice, S2sChoice, SttChoice, TtsChoice } from './service-choice.ts';

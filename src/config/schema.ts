@@ -4,6 +4,7 @@
  * names the variable.
  */
 import { z } from 'zod';
+import { serviceChoices } from './service-choice.ts';
 
 const port = z.number().int().min(0).max(65_535);
 const name = z
@@ -94,6 +95,11 @@ export const configSchema = z.strictObject({
     .prefault({}),
   services: z
     .strictObject({
+      /**
+       * Ordered: the first is used, the others take over when it fails. Empty: OpenAI, by `openai` below, when there
+       * is a key for it or an address of a server of one's own.
+       */
+      ...serviceChoices,
       openai: z
         .strictObject({
           /** From OPENAI_API_KEY only; never written to a file by us. */
@@ -122,6 +128,29 @@ export const configSchema = z.strictObject({
       pretty: z.boolean().nullable().default(null),
     })
     .prefault({}),
+  telemetry: z
+    .strictObject({
+      /** Base URL of an OTLP/HTTP collector, such as http://localhost:4318; null sends no traces. */
+      otlpEndpoint: z
+        .url({ protocol: /^https?$/ })
+        .nullable()
+        .default(null),
+      /** Full URL for traces, when it is not otlpEndpoint with /v1/traces behind it. */
+      otlpTracesEndpoint: z
+        .url({ protocol: /^https?$/ })
+        .nullable()
+        .default(null),
+      serviceName: z.string().min(1).max(64).default('antipode'),
+    })
+    .prefault({}),
+  placement: z
+    .strictObject({
+      /** YAML file of placement's policy, read again whenever it changes; null holds its defaults. */
+      policyFile: z.string().min(1).nullable().default(null),
+      /** A slot that POST /v1/placements reserved is kept for this long. */
+      reservationSeconds: z.number().int().min(1).max(600).default(30),
+    })
+    .prefault({}),
   /** Keys, certificates and secrets that this node makes for itself. */
   stateDir: z.string().min(1).default('.antipode'),
 });
@@ -142,9 +171,17 @@ export const ENVIRONMENT = {
   ANTIPODE_MEDIA_PORT: 'edge.mediaPort',
   ANTIPODE_LISTEN_IP: 'edge.listenIp',
   ANTIPODE_ANNOUNCED_ADDRESS: 'edge.announcedAddress',
+  ANTIPODE_PLACEMENT_POLICY: 'placement.policyFile',
   ANTIPODE_STATE_DIR: 'stateDir',
   ANTIPODE_LOG_LEVEL: 'log.level',
   ANTIPODE_LOG_PRETTY: 'log.pretty',
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'telemetry.otlpEndpoint',
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'telemetry.otlpTracesEndpoint',
+  OTEL_SERVICE_NAME: 'telemetry.serviceName',
+  ANTIPODE_STT: 'services.stt',
+  ANTIPODE_LLM: 'services.llm',
+  ANTIPODE_TTS: 'services.tts',
+  ANTIPODE_S2S: 'services.s2s',
   OPENAI_API_KEY: 'services.openai.apiKey',
   OPENAI_BASE_URL: 'services.openai.baseUrl',
 } as const satisfies Record<string, string>;

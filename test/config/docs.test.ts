@@ -7,7 +7,7 @@ import { configSchema, ENVIRONMENT } from '../../src/config/index.ts';
 const page = readFileSync(join(import.meta.dirname, '../../docs/configure.md'), 'utf8');
 
 test('docs/configure.md names every environment variable and no other', () => {
-  const named = [...page.matchAll(/`((?:ANTIPODE|OPENAI)_[A-Z_]+|PORT|HOST)`/g)].map((match) => match[1]);
+  const named = [...page.matchAll(/`((?:ANTIPODE|OPENAI|OTEL)_[A-Z0-9_]+|PORT|HOST)`/g)].map((match) => match[1]);
   expect(new Set(named)).toEqual(new Set(Object.keys(ENVIRONMENT)));
 });
 

@@ -65,6 +65,8 @@ describe('loadConfig()', () => {
     expect(error.message).toContain('http.prot: unknown key; did you mean "port"?');
     expect((await refusal('htpp: {}\n')).message).toContain('htpp: unknown key; did you mean "http"?');
     expect((await refusal('zzzzzzzz: 1\n')).message).toMatch(/zzzzzzzz: unknown key$/);
+    const silent = 'services:\n  llm: [{service: groq, voice: x}]\n';
+    expect((await refusal(silent)).message).toMatch(/services\.llm\.0\.voice: unknown key$/);
   });
 
   it('names every fault at once', async () => {
@@ -74,7 +76,21 @@ describe('loadConfig()', () => {
     expect(message).toContain('node.id: letters, digits, dot, dash and underscore only');
   });
 
+  it('reads services in short or in full, and lists of them from the environment', async () => {
+    const yaml = 'services:\n  llm: [groq/openai/gpt-oss-120b@global, {service: openai, temperature: 0.2}]\n';
+    const config = await load(yaml, { environment: { ANTIPODE_TTS: 'cartesia#a-voice, flite' } });
+    expect(config.services.llm).toEqual([
+      { service: 'groq', model: 'openai/gpt-oss-120b', region: 'global' },
+      { service: 'openai', temperature: 0.2 },
+    ]);
+    expect(config.services.tts).toEqual([{ service: 'cartesia', voice: 'a-voice' }, { service: 'flite' }]);
+    expect(config.services.stt).toEqual([]);
+  });
+
   it.each([
+    ['a service without a name', 'services:\n  stt: ["/nova-3"]\n', 'services.stt.0.service'],
+    ['a time that is too short', 'services:\n  stt: [{service: deepgram, timeoutMs: 1}]\n', 'services.stt.0.timeoutMs'],
+    ['two services for one conversation', 'services:\n  s2s: [openai, xai]\n', 'services.s2s'],
     ['a port out of range', 'http:\n  port: 70000\n', 'http.port'],
     ['a public URL that is no web address', 'http:\n  publicUrl: ftp://x\n', 'http.publicUrl'],
     ['a short API key', 'auth:\n  apiKeys: [short]\n', 'auth.apiKeys.0'],

@@ -5,13 +5,20 @@
  * /docs/flux/force-end-turn), not recorded from the service.
  */
 import { type HearingDialog, type HearingPeer, HearingServer } from './hearing-socket.ts';
-import { type HeardTone, hearTones } from './tone-words.ts';
+import { type FakeEar, type HeardTone, ToneEar } from './tone-words.ts';
 
 export interface DeepgramFaults {
   /** Finalize goes unanswered, as it may when little audio waits. */
   forgetsFinalize?: boolean;
   /** Flux stays connected and tells of no turn any more. */
   stallsTurns?: boolean;
+}
+
+export interface FakeDeepgramOptions {
+  /** Before an answer at the end of a turn, drawn for each, ms. */
+  latency?: () => number;
+  /** What it hears with. @defaultValue an ear for tone words */
+  ear?: () => FakeEar;
 }
 
 const RATE = 16_000;
@@ -25,20 +32,24 @@ export class FakeDeepgram {
   /** Types of the JSON messages that came, in order. */
   readonly controls: string[] = [];
 
-  private constructor(start: (fake: FakeDeepgram) => HearingServer) {
-    this.server = start(this);
+  readonly ear: () => FakeEar;
+
+  private constructor(server: HearingServer, ear: () => FakeEar) {
+    this.server = server;
+    this.ear = ear;
   }
 
-  static async start(): Promise<FakeDeepgram> {
+  static async start(options: FakeDeepgramOptions = {}): Promise<FakeDeepgram> {
     let fake: FakeDeepgram | null = null;
     const server = await HearingServer.start({
       authorization: 'Token dg-fake-key',
+      latency: options.latency,
       routes: {
         '/v1/listen': (peer) => new NovaDialog(peer, fake!),
         '/v2/listen': (peer) => new FluxDialog(peer, fake!),
       },
     });
-    fake = new FakeDeepgram(() => server);
+    fake = new FakeDeepgram(server, options.ear ?? (() => new ToneEar(RATE)));
     return fake;
   }
 
@@ -47,101 +58,99 @@ export class FakeDeepgram {
   }
 }
 
-/** Audio of a connection, grown as it comes. */
-class Audio {
-  #pcm = new Int16Array(0);
-
-  get length(): number {
-    return this.#pcm.length;
-  }
-
-  append(data: Buffer): void {
-    const grown = new Int16Array(this.#pcm.length + data.length / 2);
-    grown.set(this.#pcm);
-    for (let at = 0; at < data.length; at += 2) grown[this.#pcm.length + at / 2] = data.readInt16LE(at);
-    this.#pcm = grown;
-  }
-
-  /** Words that begin at or after a sample, with their places on the connection. */
-  words(from: number): HeardTone[] {
-    return hearTones(this.#pcm.subarray(from)).map((word) => ({
-      text: word.text,
-      start: word.start + from,
-      end: word.end + from,
-    }));
-  }
+/** Bytes of 16-bit little-endian audio, wherever they lie. */
+function samplesOf(data: Buffer): Int16Array {
+  return Int16Array.from({ length: data.length >> 1 }, (_, index) => data.readInt16LE(index * 2));
 }
 
-class NovaDialog implements HearingDialog {
-  readonly #peer: HearingPeer;
-  readonly #fake: FakeDeepgram;
-  readonly #audio = new Audio();
+/** A connection: sound is heard, and messages are noted. */
+abstract class Dialog implements HearingDialog {
+  protected readonly peer: HearingPeer;
+  protected readonly fake: FakeDeepgram;
+  protected readonly audio: FakeEar;
+
+  constructor(peer: HearingPeer, fake: FakeDeepgram) {
+    this.peer = peer;
+    this.fake = fake;
+    this.audio = fake.ear();
+  }
+
+  message(data: Buffer, isBinary: boolean): void {
+    if (isBinary) {
+      this.fake.samples += data.length / 2;
+      this.audio.append(samplesOf(data));
+      if (this.peer.took(data.length / 2)) this.hear();
+      return;
+    }
+    const { type } = JSON.parse(data.toString()) as { type: string };
+    this.fake.controls.push(type);
+    this.control(type);
+  }
+
+  protected abstract hear(): void;
+  protected abstract control(type: string): void;
+}
+
+class NovaDialog extends Dialog {
   readonly #endpointing: number | null;
   #from = 0;
   #shown = 0;
 
   constructor(peer: HearingPeer, fake: FakeDeepgram) {
-    this.#peer = peer;
-    this.#fake = fake;
+    super(peer, fake);
     const endpointing = peer.query.get('endpointing');
     this.#endpointing = endpointing === 'false' ? null : (Number(endpointing ?? 10) * RATE) / 1_000;
   }
 
-  message(data: Buffer, isBinary: boolean): void {
-    if (isBinary) {
-      this.#fake.samples += data.length / 2;
-      this.#audio.append(data);
-      if (this.#peer.took(data.length / 2)) this.#hear();
-      return;
-    }
-    const { type } = JSON.parse(data.toString()) as { type: string };
-    this.#fake.controls.push(type);
-    if (type === 'Finalize' && !this.#fake.faults.forgetsFinalize) this.#final({ from_finalize: true });
+  protected control(type: string): void {
+    if (type === 'Finalize' && !this.fake.faults.forgetsFinalize) this.#final({ from_finalize: true });
     if (type === 'CloseStream') {
       this.#final({});
-      this.#peer.send({ type: 'Metadata', request_id: 'r', duration: this.#audio.length / RATE, channels: 1 });
-      this.#peer.close(1000);
+      this.peer.send({ type: 'Metadata', request_id: 'r', duration: this.audio.length / RATE, channels: 1 });
+      this.peer.close(1000);
     }
   }
 
-  #hear(): void {
-    const words = this.#audio.words(this.#from);
+  protected hear(): void {
+    const words = this.audio.words(this.#from);
     const last = words.at(-1);
-    const silence = this.#audio.length - (last?.end ?? this.#audio.length);
+    const silence = this.audio.length - (last?.end ?? this.audio.length);
+    const waiting = this.audio.length - this.#from;
     if (last && this.#endpointing !== null && silence >= this.#endpointing) {
       this.#final({ speech_final: true });
-    } else if (last && words.length >= 4 && silence > RATE * 0.05) {
+    } else if ((last && words.length >= 4 && silence > RATE * 0.05) || (!last && waiting > RATE * 5)) {
       this.#final({});
-    } else if (this.#audio.length - this.#shown >= RATE * 0.2) {
-      this.#shown = this.#audio.length;
+    } else if (this.audio.length - this.#shown >= RATE * 0.2) {
+      this.#shown = this.audio.length;
       this.#results(words, { is_final: false });
     }
   }
 
   #final(marks: object): void {
-    const words = this.#audio.words(this.#from);
+    const words = this.audio.words(this.#from);
     this.#results(words, { is_final: true, ...marks });
-    this.#from = this.#audio.length;
+    this.#from = this.audio.length;
     this.#shown = this.#from;
   }
 
   #results(words: readonly HeardTone[], marks: object): void {
-    this.#peer.send({
+    // Words that are asked for, or end a turn, are what a caller waits for.
+    const isAwaited = 'from_finalize' in marks || 'speech_final' in marks;
+    const message = {
       type: 'Results',
       channel_index: [0, 1],
       start: this.#from / RATE,
-      duration: (this.#audio.length - this.#from) / RATE,
+      duration: (this.audio.length - this.#from) / RATE,
       speech_final: false,
       ...marks,
       channel: { alternatives: [{ transcript: join(words), confidence: 0.9, words: words.map(withTimes) }] },
-    });
+    };
+    if (isAwaited) this.peer.answer(message);
+    else this.peer.send(message);
   }
 }
 
-class FluxDialog implements HearingDialog {
-  readonly #peer: HearingPeer;
-  readonly #fake: FakeDeepgram;
-  readonly #audio = new Audio();
+class FluxDialog extends Dialog {
   readonly #eotThreshold: number;
   readonly #eagerThreshold: number | null;
   #turn = 0;
@@ -151,30 +160,21 @@ class FluxDialog implements HearingDialog {
   #state: 'initial' | 'speaking' | 'eager' = 'initial';
 
   constructor(peer: HearingPeer, fake: FakeDeepgram) {
-    this.#peer = peer;
-    this.#fake = fake;
+    super(peer, fake);
     this.#eotThreshold = Number(peer.query.get('eot_threshold') ?? 0.7);
     const eager = peer.query.get('eager_eot_threshold');
     this.#eagerThreshold = eager === null ? null : Number(eager);
     peer.send({ type: 'Connected', request_id: 'r', sequence_id: 0 });
   }
 
-  message(data: Buffer, isBinary: boolean): void {
-    if (isBinary) {
-      this.#fake.samples += data.length / 2;
-      this.#audio.append(data);
-      if (this.#peer.took(data.length / 2)) this.#hear();
-      return;
-    }
-    const { type } = JSON.parse(data.toString()) as { type: string };
-    this.#fake.controls.push(type);
+  protected control(type: string): void {
     // Without a turn it is ignored.
     if (type === 'ForceEndTurn' && this.#state !== 'initial') this.#end('manual');
-    if (type === 'CloseStream') this.#peer.close(1000);
+    if (type === 'CloseStream') this.peer.close(1000);
   }
 
-  #hear(): void {
-    while (this.#audio.length - this.#window >= RATE / 4) {
+  protected hear(): void {
+    while (this.audio.length - this.#window >= RATE / 4) {
       this.#window += RATE / 4;
       this.#step();
     }
@@ -210,13 +210,13 @@ class FluxDialog implements HearingDialog {
 
   /** Of what is transcribed: audio after the last window does not count. */
   #words(): HeardTone[] {
-    return this.#audio.words(this.#from).filter(({ end }) => end <= this.#window);
+    return this.audio.words(this.#from).filter(({ end }) => end <= this.#window);
   }
 
   #say(event: string, confidence: number, more: object = {}): void {
-    if (this.#fake.faults.stallsTurns) return;
+    if (this.fake.faults.stallsTurns) return;
     const words = this.#words();
-    this.#peer.send({
+    const message = {
       type: 'TurnInfo',
       request_id: 'r',
       sequence_id: 1,
@@ -228,7 +228,9 @@ class FluxDialog implements HearingDialog {
       words: words.map(withTimes),
       end_of_turn_confidence: confidence,
       ...more,
-    });
+    };
+    if (event === 'EndOfTurn') this.peer.answer(message);
+    else this.peer.send(message);
   }
 }
 

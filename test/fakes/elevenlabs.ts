@@ -17,7 +17,13 @@ interface Context {
 
 const MAX_CONTEXTS = 5;
 const CLOSING_MS = 20;
-const ERROR_NAMES: Record<number, string> = { 401: 'invalid_api_key', 429: 'quota_exceeded', 500: 'internal_error' };
+const ERROR_NAMES: Record<number, string> = {
+  401: 'invalid_api_key',
+  403: 'forbidden',
+  429: 'quota_exceeded',
+  500: 'internal_error',
+  503: 'system_busy',
+};
 
 export class FakeElevenLabs extends SpeechSocketFake {
   /** The most contexts that a connection had at once. */

@@ -4,12 +4,14 @@
  */
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 
 export interface HearingFaults {
   /** Answer upgrades with this status. */
   refuse?: number;
+  retryAfterSeconds?: number;
   /** Never answer an upgrade. */
   hang?: boolean;
   /** Take everything, say nothing. */
@@ -21,7 +23,11 @@ export interface HearingFaults {
   cuts?: number;
   /** Frames that make no sense before each good one. */
   garbage?: number;
-  /** Before each answer. */
+  /** Which these are, in turns; otherwise half a message, a wrong shape and a binary frame. */
+  garbageFrames?: readonly (string | Buffer)[];
+  /** No good frames at all. */
+  garbageOnly?: boolean;
+  /** Before everything that it says. */
   latencyMs?: number;
 }
 
@@ -32,14 +38,18 @@ export interface HearingDialog {
 export class HearingPeer {
   readonly #socket: WebSocket;
   readonly #faults: HearingFaults;
+  readonly #latency: () => number;
   readonly query: URLSearchParams;
+  /** Messages under way, in order: none overtakes another. */
+  readonly #underWay: { readonly dueMs: number; send(): void }[] = [];
   #sent = 0;
   #dropped = false;
   /** Samples taken. */
   samples = 0;
 
-  constructor(socket: WebSocket, faults: HearingFaults, query: URLSearchParams) {
+  constructor(socket: WebSocket, faults: HearingFaults, query: URLSearchParams, latency: () => number) {
     this.#socket = socket;
+    this.#latency = latency;
     this.#faults = faults;
     this.query = query;
   }
@@ -57,24 +67,57 @@ export class HearingPeer {
     return false;
   }
 
-  send(message: unknown): void {
-    if (this.#dropped || this.#faults.silent || this.#sent++ >= (this.#faults.silentAfter ?? Number.POSITIVE_INFINITY))
-      return;
-    for (let count = this.#faults.garbage ?? 0; count > 0; count--) {
-      this.#socket.send(['{"type": "Resu', '{"type": 7}', Buffer.of(1, 2)][count % 3]!);
-    }
-    const text = JSON.stringify(message);
-    if (this.#faults.latencyMs) setTimeout(() => this.#socket.send(text), this.#faults.latencyMs);
-    else this.#socket.send(text);
+  /** What is waited for at the end of a turn: it takes the service's latency. */
+  answer(message: unknown): void {
+    this.#say(message, this.#latency());
   }
 
+  send(message: unknown): void {
+    this.#say(message, 0);
+  }
+
+  #say(message: unknown, latencyMs: number): void {
+    const { silent, silentAfter = Number.POSITIVE_INFINITY, garbage = 0, garbageOnly, garbageFrames } = this.#faults;
+    if (this.#dropped || silent || this.#sent++ >= silentAfter) return;
+    const frames = garbageFrames ?? ['{"type": "Resu', '{"type": 7}', Buffer.of(1, 2)];
+    for (let count = garbage; count > 0; count--) this.#socket.send(frames[count % frames.length]!);
+    if (garbageOnly) return;
+    const frame = JSON.stringify(message);
+    this.#after(latencyMs + (this.#faults.latencyMs ?? 0), () => this.#socket.send(frame));
+  }
+
+  /** Once what was said before it is out. */
   close(code: number): void {
-    this.#socket.close(code);
+    this.#after(0, () => this.#socket.close(code));
+  }
+
+  #after(delayMs: number, send: () => void): void {
+    if (delayMs === 0 && this.#underWay.length === 0) {
+      send();
+      return;
+    }
+    const dueMs = Math.max(performance.now() + delayMs, this.#underWay.at(-1)?.dueMs ?? 0);
+    if (this.#underWay.push({ dueMs, send }) === 1) this.#wait();
+  }
+
+  #wait(): void {
+    const first = this.#underWay[0];
+    if (first === undefined) return;
+    setTimeout(
+      () => {
+        this.#underWay.shift();
+        if (this.#socket.readyState === this.#socket.OPEN) first.send();
+        this.#wait();
+      },
+      Math.max(0, first.dueMs - performance.now()),
+    );
   }
 }
 
 export interface HearingServerOptions {
   authorization: string;
+  /** Before an answer at the end of a turn, drawn for each, ms. */
+  latency?: () => number;
   routes: Readonly<Record<string, (peer: HearingPeer) => HearingDialog>>;
 }
 
@@ -98,11 +141,13 @@ export class HearingServer {
       const allowed = request.headers.authorization === options.authorization;
       const status = this.faults.refuse ?? (allowed ? (route ? 101 : 404) : 401);
       if (status !== 101 || route === undefined) {
-        stream.end(`HTTP/1.1 ${status} Refused\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+        const retry = this.faults.retryAfterSeconds;
+        const wait = retry === undefined ? '' : `retry-after: ${retry}\r\n`;
+        stream.end(`HTTP/1.1 ${status} Refused\r\n${wait}connection: close\r\ncontent-length: 0\r\n\r\n`);
         return;
       }
       this.#sockets.handleUpgrade(request, stream, head, (socket) => {
-        const dialog = route(new HearingPeer(socket, this.faults, url.searchParams));
+        const dialog = route(new HearingPeer(socket, this.faults, url.searchParams, options.latency ?? (() => 0)));
         socket.on('message', (data, isBinary) => dialog.message(data as Buffer, isBinary));
         socket.on('error', () => {});
       });
@@ -122,6 +167,11 @@ export class HearingServer {
   /** Connections that are open. */
   get openCount(): number {
     return this.#sockets.clients.size;
+  }
+
+  /** Take no more bytes off the wires that are open. */
+  deafen(): void {
+    for (const socket of this.#sockets.clients) socket.pause();
   }
 
   /** Drop every connection, as a network does. */

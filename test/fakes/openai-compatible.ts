@@ -3,8 +3,9 @@
  * by a flag, and their troubles, each by name. After OpenAI's API reference (chat completions, streaming) and, for the
  * indices of tool calls, sgl-project/sglang issues 5661 and 6310; not recorded from any vendor.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { bodyOf, chatEvent, HttpFake, refuse, usageEvent } from './http-fake.ts';
 import type { FakeToolCall } from './openai.ts';
 
 /** How it departs from OpenAI. */
@@ -19,6 +20,8 @@ export interface FakeDialect {
   readonly refusesSampling?: boolean;
   /** Answers 400 to `tools` and to messages of the role `tool`. */
   readonly noTools?: boolean;
+  /** Answers 400 to `stream_options`, and counts unasked. */
+  readonly noStreamOptions?: boolean;
   /** Wants no key. */
   readonly keyless?: boolean;
   /** Before `/chat/completions`. */
@@ -26,7 +29,7 @@ export interface FakeDialect {
 }
 
 export type FakeTrouble =
-  | { readonly status: number }
+  | { readonly status: number; readonly retryAfterSeconds?: number }
   /** Takes the request and never answers. */
   | 'hang'
   /** Says its words, then nothing more. */
@@ -37,6 +40,10 @@ export type FakeTrouble =
   | 'cut'
   /** Ends the answer after its words, as if it were whole. */
   | 'early-end'
+  /** Ends in good order and has said nothing. */
+  | 'empty'
+  /** Half an event, and the end of the answer. */
+  | 'half-event'
   /** Half an event of JSON after its words. */
   | 'malformed'
   /** JSON of another shape after its words. */
@@ -55,6 +62,14 @@ export interface FakeCompatibleRequest {
   readonly tools?: readonly { function: { name: string } }[];
   readonly temperature?: number;
   readonly top_p?: number;
+  readonly stream_options?: { readonly include_usage?: boolean };
+}
+
+export interface FakeTiming {
+  /** Before the first byte of an answer, ms. */
+  readonly latency?: () => number;
+  /** Between words, ms. */
+  readonly spacing?: () => number;
 }
 
 export interface FakeAnswer {
@@ -62,7 +77,7 @@ export interface FakeAnswer {
   readonly toolCalls?: readonly FakeToolCall[];
 }
 
-export class FakeOpenAiCompatible {
+export class FakeOpenAiCompatible extends HttpFake {
   readonly apiKey = 'key-of-the-fake';
   readonly requests: FakeCompatibleRequest[] = [];
   /** Headers of each request, as they came. */
@@ -70,31 +85,17 @@ export class FakeOpenAiCompatible {
   trouble: FakeTrouble | null = null;
   answer: FakeAnswer = { text: 'Hello.' };
   readonly #dialect: FakeDialect;
-  readonly #server: Server;
-  #abandoned = 0;
-  #waiting: (() => void)[] = [];
+  readonly #timing: FakeTiming;
   #stalled: ServerResponse | null = null;
 
-  private constructor(dialect: FakeDialect) {
+  private constructor(dialect: FakeDialect, timing: FakeTiming) {
+    super();
     this.#dialect = dialect;
-    this.#server = createServer((request, response) => {
-      response.on('close', () => {
-        if (response.writableFinished) return;
-        this.#abandoned++;
-        this.#wake();
-      });
-      this.#serve(request, response).catch(() => response.destroy());
-    });
+    this.#timing = timing;
   }
 
-  static async start(dialect: FakeDialect = {}): Promise<FakeOpenAiCompatible> {
-    const fake = new FakeOpenAiCompatible(dialect);
-    await new Promise<void>((resolve) => fake.#server.listen(0, '127.0.0.1', resolve));
-    return fake;
-  }
-
-  get origin(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  static start(dialect: FakeDialect = {}, timing: FakeTiming = {}): Promise<FakeOpenAiCompatible> {
+    return new FakeOpenAiCompatible(dialect, timing).listen();
   }
 
   get baseUrl(): string {
@@ -102,60 +103,49 @@ export class FakeOpenAiCompatible {
   }
 
   /** Resolves when so many requests have come. */
-  async requested(count: number): Promise<void> {
-    while (this.requests.length < count) await this.#next();
+  requested(count: number): Promise<void> {
+    return this.until(() => this.requests.length >= count);
   }
 
   /** Resolves when so many answers were given up by the client before they were whole. */
-  async abandoned(count: number): Promise<void> {
-    while (this.#abandoned < count) await this.#next();
+  abandoned(count: number): Promise<void> {
+    return this.until(() => this.abandonedCount >= count);
   }
 
   /** Say more in the answer that stalled last. */
   more(text: string): void {
-    this.#stalled?.write(event({ content: text }));
+    this.#stalled?.write(chatEvent({ content: text }));
   }
 
-  async close(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-
-  #next(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  #wake(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve();
-  }
-
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const parts: Buffer[] = [];
-    for await (const part of request) parts.push(part as Buffer);
+  protected async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await bodyOf(request);
     this.headers.push(request.headers);
     if (!this.#dialect.keyless && request.headers.authorization !== `Bearer ${this.apiKey}`)
       return refuse(response, 401);
     if (`${request.method} ${request.url}` !== `POST ${this.#dialect.basePath ?? '/v1'}/chat/completions`) {
       return refuse(response, 404);
     }
-    const asked = JSON.parse(Buffer.concat(parts).toString('utf8')) as FakeCompatibleRequest;
+    const asked = JSON.parse(body.toString('utf8')) as FakeCompatibleRequest;
     this.requests.push(asked);
-    this.#wake();
+    this.changed();
     if (this.#isRefused(asked)) return refuse(response, 400);
-    this.#answer(asked, response);
+    await pause(this.#timing.latency);
+    await this.#answer(asked, response);
   }
 
-  #isRefused({ messages, tools, temperature, top_p: topP }: FakeCompatibleRequest): boolean {
-    const { noDeveloperRole, noTools, refusesSampling } = this.#dialect;
+  #isRefused(asked: FakeCompatibleRequest): boolean {
+    const { messages, tools, temperature, top_p: topP } = asked;
+    const { noDeveloperRole, noTools, noStreamOptions, refusesSampling } = this.#dialect;
     const roles = new Set(messages.map(({ role }) => role));
     return (
+      (noStreamOptions === true && asked.stream_options !== undefined) ||
       (noDeveloperRole === true && roles.has('developer')) ||
       (noTools === true && (tools !== undefined || roles.has('tool'))) ||
       (refusesSampling === true && (temperature !== undefined || topP !== undefined))
     );
   }
 
-  #answer(asked: FakeCompatibleRequest, response: ServerResponse): void {
+  async #answer(asked: FakeCompatibleRequest, response: ServerResponse): Promise<void> {
     const { trouble } = this;
     if (trouble === 'hang') return;
     if (trouble === 'html') {
@@ -163,14 +153,18 @@ export class FakeOpenAiCompatible {
       return;
     }
     if (typeof trouble === 'object' && trouble !== null) {
-      if ('status' in trouble) refuse(response, trouble.status);
+      if ('status' in trouble) refuse(response, trouble.status, trouble.retryAfterSeconds);
       else response.writeHead(307, { location: trouble.redirectTo }).end();
       return;
     }
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.write(': a comment, as gateways send to keep the connection\n\n');
-    response.write(event({ role: 'assistant', content: '' }));
-    for (const word of this.answer.text?.match(/\S+\s*/g) ?? []) response.write(event({ content: word }));
+    response.write(chatEvent({ role: 'assistant', content: '' }));
+    for (const word of trouble === 'empty' ? [] : (this.answer.text?.match(/\S+\s*/g) ?? [])) {
+      response.write(chatEvent({ content: word }));
+      await pause(this.#timing.spacing);
+      if (response.destroyed) return;
+    }
     switch (trouble) {
       case 'stall':
         this.#stalled = response;
@@ -184,6 +178,9 @@ export class FakeOpenAiCompatible {
       case 'malformed':
         response.end('data: {"choices": [{"delta": 7}\n\n');
         return;
+      case 'half-event':
+        response.end('data: {"choices": [{"del');
+        return;
       case 'wrong-shape':
         response.end('data: {"choices": [{"delta": {"content": {"parts": []}}}]}\n\n');
         return;
@@ -191,11 +188,12 @@ export class FakeOpenAiCompatible {
         response.end('data: {"error": {"message": "overloaded", "code": 503}}\n\n');
         return;
     }
-    for (const piece of this.#toolCallPieces(asked)) response.write(event({ tool_calls: [piece] }));
-    response.write(event({}, this.answer.toolCalls?.length ? 'tool_calls' : 'stop'));
+    if (trouble !== 'empty') {
+      for (const piece of this.#toolCallPieces(asked)) response.write(chatEvent({ tool_calls: [piece] }));
+    }
+    response.write(chatEvent({}, this.answer.toolCalls?.length ? 'tool_calls' : 'stop'));
     if (trouble === 'stall-at-end') return;
-    // A closing chunk without choices, as servers that report usage send.
-    response.write('data: {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 3}}\n\n');
+    if (asked.stream_options?.include_usage || this.#dialect.noStreamOptions) response.write(usageEvent(9, 4, 3));
     response.end('data: [DONE]\n\n');
   }
 
@@ -217,12 +215,7 @@ export class FakeOpenAiCompatible {
   }
 }
 
-function event(delta: unknown, finishReason: string | null = null): string {
-  const choices = [{ index: 0, delta, finish_reason: finishReason }];
-  return `data: ${JSON.stringify({ id: 'fake', object: 'chat.completion.chunk', created: 1, model: 'fake', choices })}\n\n`;
-}
-
-function refuse(response: ServerResponse, status: number): void {
-  response.writeHead(status, { 'content-type': 'application/json' });
-  response.end(JSON.stringify({ error: { message: `fake ${status}`, type: 'fake', code: null, param: null } }));
+/** Timers are not free: no latency is no turn of the event loop. */
+async function pause(draw: (() => number) | undefined): Promise<void> {
+  if (draw !== undefined) await sleep(draw());
 }

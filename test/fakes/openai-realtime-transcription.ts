@@ -4,13 +4,20 @@
  * sent (tone-words.ts). Made from the event types of the `openai` package (resources/realtime), not recorded.
  */
 import { type HearingDialog, type HearingPeer, HearingServer } from './hearing-socket.ts';
-import { hearTones } from './tone-words.ts';
+import { type FakeEar, ToneEar } from './tone-words.ts';
 
 export interface RealtimeTranscriptionFaults {
   /** A transcription fails with this event instead of its words. */
   fails?: boolean;
   /** An `error` event with this code answers a commit. */
   errorCode?: string;
+}
+
+export interface FakeRealtimeTranscriptionOptions {
+  /** From a commit to its words, drawn for each, ms. */
+  latency?: () => number;
+  /** What it hears an utterance with. @defaultValue an ear for tone words */
+  ear?: () => FakeEar;
 }
 
 const RATE = 24_000;
@@ -23,17 +30,21 @@ export class FakeRealtimeTranscription {
   commits = 0;
   readonly server: HearingServer;
 
-  private constructor(server: HearingServer) {
+  readonly ear: () => FakeEar;
+
+  private constructor(server: HearingServer, ear: () => FakeEar) {
     this.server = server;
+    this.ear = ear;
   }
 
-  static async start(): Promise<FakeRealtimeTranscription> {
+  static async start(options: FakeRealtimeTranscriptionOptions = {}): Promise<FakeRealtimeTranscription> {
     let fake: FakeRealtimeTranscription | null = null;
     const server = await HearingServer.start({
       authorization: 'Bearer sk-fake-key',
+      latency: options.latency,
       routes: { '/v1/realtime': (peer) => new Dialog(peer, fake!) },
     });
-    fake = new FakeRealtimeTranscription(server);
+    fake = new FakeRealtimeTranscription(server, options.ear ?? (() => new ToneEar(RATE)));
     return fake;
   }
 
@@ -55,13 +66,14 @@ interface ClientEvent {
 class Dialog implements HearingDialog {
   readonly #peer: HearingPeer;
   readonly #fake: FakeRealtimeTranscription;
-  #audio: number[] = [];
+  #audio: FakeEar;
   #item = 0;
   #said = 0;
 
   constructor(peer: HearingPeer, fake: FakeRealtimeTranscription) {
     this.#peer = peer;
     this.#fake = fake;
+    this.#audio = fake.ear();
     peer.send({ type: 'session.created', event_id: 'e', session: {} });
   }
 
@@ -72,7 +84,7 @@ class Dialog implements HearingDialog {
       this.#peer.send({ type: 'session.updated', event_id: 'e', session: event.session });
     } else if (event.type === 'input_audio_buffer.append') {
       const bytes = Buffer.from(event.audio!, 'base64');
-      for (let at = 0; at < bytes.length; at += 2) this.#audio.push(bytes.readInt16LE(at));
+      this.#audio.append(Int16Array.from({ length: bytes.length >> 1 }, (_, index) => bytes.readInt16LE(index * 2)));
       if (this.#peer.took(bytes.length / 2)) this.#delta(false);
     } else if (event.type === 'input_audio_buffer.commit') this.#commit();
   }
@@ -94,7 +106,7 @@ class Dialog implements HearingDialog {
       this.#transcription('completed', { transcript, usage: { type: 'duration', seconds: 1 } });
     }
     this.#item++;
-    this.#audio = [];
+    this.#audio = this.#fake.ear();
     this.#said = 0;
   }
 
@@ -108,12 +120,14 @@ class Dialog implements HearingDialog {
   }
 
   #words(): string[] {
-    return hearTones(Int16Array.from(this.#audio), RATE).map(({ text }) => text);
+    return this.#audio.words(0).map(({ text }) => text);
   }
 
   #transcription(what: string, more: object): void {
     const type = `conversation.item.input_audio_transcription.${what}`;
-    this.#peer.send({ type, event_id: 'e', item_id: this.#itemId, content_index: 0, ...more });
+    const message = { type, event_id: 'e', item_id: this.#itemId, content_index: 0, ...more };
+    if (what === 'delta') this.#peer.send(message);
+    else this.#peer.answer(message);
   }
 
   get #itemId(): string {

@@ -20,6 +20,8 @@ export type SpeechFault =
   | 'wrong-shape'
   | 'bad-base64'
   | 'no-audio'
+  /** Says the first of it, and then nothing. */
+  | 'stall'
   /** Silence without an end. */
   | 'endless'
   /** Says so in the protocol's words. */
@@ -34,6 +36,10 @@ export interface SpeechSocketFakeOptions {
   apiKey?: string;
   /** Before a sentence's first audio. */
   latencyMs?: number;
+  /** The same, drawn for each sentence. */
+  latency?(): number;
+  /** What it speaks with. @defaultValue tones */
+  voice?(text: string, sampleRate: number): SpokenTone | Promise<SpokenTone>;
   /** Between pieces of audio. */
   spacingMs?: number;
   /** Of audio in a message. */
@@ -73,6 +79,8 @@ export abstract class SpeechSocketFake {
   readonly faults: (SpeechFault | null)[] = [];
   /** Answers handshakes with this status while it is set. */
   refusesWith: number | null = null;
+  /** With a refusal. */
+  retryAfterSeconds: number | null = null;
   /** Takes handshakes and does not answer them. */
   hangsAtHandshake = false;
   handshakes = 0;
@@ -84,14 +92,16 @@ export abstract class SpeechSocketFake {
   readonly canceled: string[] = [];
   /** Sentences that are being spoken, over all connections. */
   speaking = 0;
-  protected readonly options: Required<Omit<SpeechSocketFakeOptions, 'apiKey'>>;
+  protected readonly options: Required<Omit<SpeechSocketFakeOptions, 'apiKey' | 'latencyMs'>>;
   readonly #server: Server;
   readonly #sockets = new WebSocketServer({ noServer: true });
   readonly #unanswered: Duplex[] = [];
 
   constructor(options: SpeechSocketFakeOptions) {
     this.apiKey = options.apiKey ?? 'fake-key-7f3a';
-    this.options = { latencyMs: 0, spacingMs: 0, pieceMs: 100, beforePiece() {}, ...options };
+    const { latencyMs = 0 } = options;
+    const defaults = { spacingMs: 0, pieceMs: 100, beforePiece() {}, voice: toneVoice, latency: () => latencyMs };
+    this.options = { ...defaults, ...options };
     this.#server = createServer();
     this.#server.on('upgrade', (request, socket, head) => {
       this.handshakes++;
@@ -103,7 +113,8 @@ export abstract class SpeechSocketFake {
       }
       const status = this.refusesWith ?? this.accept(request);
       if (status !== null) {
-        socket.end(`HTTP/1.1 ${status} Refused\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nno`);
+        const wait = this.retryAfterSeconds === null ? '' : `retry-after: ${this.retryAfterSeconds}\r\n`;
+        socket.end(`HTTP/1.1 ${status} Refused\r\n${wait}content-type: text/plain\r\ncontent-length: 2\r\n\r\nno`);
         return;
       }
       this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
@@ -168,7 +179,7 @@ export abstract class SpeechSocketFake {
     context: { contextId: string; text: string; sampleRate: number; signal: AbortSignal },
   ): Promise<boolean> {
     const { contextId, text, sampleRate } = context;
-    const { latencyMs, spacingMs, pieceMs, beforePiece } = this.options;
+    const { latency, spacingMs, pieceMs, beforePiece, voice } = this.options;
     const fault = this.faults.shift() ?? null;
     const gone = new AbortController();
     const onClose = () => gone.abort();
@@ -177,7 +188,7 @@ export abstract class SpeechSocketFake {
     const send = (message: unknown) => socket.send(JSON.stringify(message));
     this.speaking++;
     try {
-      await sleep(latencyMs, undefined, { signal });
+      await sleep(latency(), undefined, { signal });
       if (fault === 'hang') await sleep(MANY_MS, undefined, { signal, ref: false });
       const silence = Buffer.alloc(sampleRate * 2).toString('base64');
       while (fault === 'endless') {
@@ -185,12 +196,12 @@ export abstract class SpeechSocketFake {
           send(message);
         await sleep(1, undefined, { signal });
       }
-      if (fault !== null && fault !== 'cut-after-audio' && fault !== 'hang') {
+      if (fault !== null && fault !== 'cut-after-audio' && fault !== 'stall' && fault !== 'hang') {
         this.#fail(socket, contextId, fault);
         return true;
       }
-      const spoken = toneVoice(text, sampleRate);
-      const bytes = Buffer.from(spoken.pcm.buffer);
+      const spoken = await voice(text, sampleRate);
+      const bytes = Buffer.from(spoken.pcm.buffer, spoken.pcm.byteOffset, spoken.pcm.byteLength);
       const lengthMs = (spoken.pcm.length * 1_000) / sampleRate;
       for (let fromMs = 0; fromMs < lengthMs; fromMs += pieceMs) {
         if (fromMs > 0 && spacingMs > 0) await sleep(spacingMs, undefined, { signal });
@@ -200,6 +211,7 @@ export abstract class SpeechSocketFake {
         const [from, to] = [fromMs, toMs].map((ms) => oddCut((ms * sampleRate) / 500, bytes.length));
         const base64 = bytes.toString('base64', from!, to!);
         for (const message of this.piece(contextId, base64, spoken, fromMs, toMs)) send(message);
+        if (fault === 'stall') await sleep(MANY_MS, undefined, { signal, ref: false });
         if (fault === 'cut-after-audio') {
           setImmediate(() => socket.close(1011));
           return true;
@@ -220,7 +232,7 @@ export abstract class SpeechSocketFake {
   #fail(
     socket: WebSocket,
     contextId: string,
-    fault: Exclude<SpeechFault, 'hang' | 'cut-after-audio' | 'endless'>,
+    fault: Exclude<SpeechFault, 'hang' | 'stall' | 'cut-after-audio' | 'endless'>,
   ): void {
     const send = (message: unknown) => socket.send(JSON.stringify(message));
     if (typeof fault === 'object') {

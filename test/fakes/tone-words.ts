@@ -28,27 +28,73 @@ export interface HeardTone {
   readonly end: number;
 }
 
-/** The words of `pcm`; one that is cut off at the end counts when half of it is there. */
-export function hearTones(pcm: Int16Array, sampleRate = 16_000): HeardTone[] {
-  const heard: HeardTone[] = [];
-  const minSamples = (sampleRate * WORD_MS) / 2_000;
-  const gapSamples = (sampleRate * 30) / 1_000;
-  let start = -1;
-  let last = -1;
-  const close = () => {
-    if (start >= 0 && last - start >= minSamples) {
-      const level = pcm.slice(start, last + 1).sort()[Math.floor((last - start) / 2)]!;
-      const text = TONE_WORDS[Math.round(level / LEVEL) - 1];
-      if (text !== undefined) heard.push({ text, start, end: last + 1 });
-    }
-    start = -1;
-  };
-  for (let index = 0; index < pcm.length; index++) {
-    if (Math.abs(pcm[index]!) > LEVEL / 2) {
-      if (start < 0) start = index;
-      last = index;
-    } else if (start >= 0 && index - last > gapSamples) close();
+/** What a fake hears with. */
+export interface FakeEar {
+  /** Samples heard. */
+  readonly length: number;
+  append(pcm: Int16Array): void;
+  /** Words of which something lies at or after a sample. */
+  words(from: number): HeardTone[];
+}
+
+/** Hears tone words, in time that grows with the sound and not with its square. */
+export class ToneEar implements FakeEar {
+  readonly #minSamples: number;
+  readonly #gapSamples: number;
+  readonly #closed: { readonly text: string; readonly start: number; readonly end: number }[] = [];
+  #length = 0;
+  #start = -1;
+  #last = -1;
+  /** Samples by their level, of the word that is open: its median level is its text. */
+  #levels: number[] = [];
+
+  constructor(sampleRate: number) {
+    this.#minSamples = (sampleRate * WORD_MS) / 2_000;
+    this.#gapSamples = (sampleRate * 30) / 1_000;
   }
-  close();
-  return heard;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  append(pcm: Int16Array): void {
+    for (const sample of pcm) {
+      const index = this.#length++;
+      if (Math.abs(sample) > LEVEL / 2) {
+        if (this.#start < 0) this.#start = index;
+        this.#last = index;
+        const level = Math.max(0, Math.round(sample / LEVEL));
+        this.#levels[level] = (this.#levels[level] ?? 0) + 1;
+      } else if (this.#start >= 0 && index - this.#last > this.#gapSamples) {
+        const open = this.#open();
+        if (open !== null) this.#closed.push(open);
+        this.#start = -1;
+        this.#levels = [];
+      }
+    }
+  }
+
+  /** A word that is cut off at either end counts when half of it is there. */
+  words(from: number): HeardTone[] {
+    const open = this.#open();
+    return [...this.#closed, ...(open === null ? [] : [open])].flatMap(({ text, start, end }) => {
+      const begin = Math.max(start, from);
+      return end - 1 - begin >= this.#minSamples ? [{ text, start: begin, end }] : [];
+    });
+  }
+
+  #open(): HeardTone | null {
+    if (this.#start < 0 || this.#last - this.#start < this.#minSamples) return null;
+    let most = 0;
+    for (const [level, count] of this.#levels.entries()) if ((count ?? 0) > (this.#levels[most] ?? 0)) most = level;
+    const text = TONE_WORDS[most - 1];
+    return text === undefined ? null : { text, start: this.#start, end: this.#last + 1 };
+  }
+}
+
+/** The words of `pcm`. */
+export function hearTones(pcm: Int16Array, sampleRate = 16_000): HeardTone[] {
+  const ear = new ToneEar(sampleRate);
+  ear.append(pcm);
+  return ear.words(0);
 }

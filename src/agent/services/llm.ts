@@ -63,4 +63,11 @@ export interface Llm {
    * @throws ERR_SERVICE_UNAVAILABLE | ERR_SERVICE_FAILED | ERR_SERVICE_TIMEOUT, or the signal's reason when aborted
    */
   respond(request: LlmRequest): AsyncIterable<LlmEvent>;
+  /**
+   * Have a connection open for a request that is about to come, as at the start of a call. Asks nothing that is billed;
+   * should it fail, the request tells.
+   */
+  warm?(): void;
+  /** End what is under way (ERR_SHUTTING_DOWN), and every connection; later requests fail. Idempotent. */
+  close?(): void | Promise<void>;
 }

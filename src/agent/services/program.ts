@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Clock } from '../../clock.ts';
 import { AntipodeError } from '../../errors.ts';
+import { withoutEgress } from '../egress/index.ts';
 
 export interface ProgramOptions {
   command: string;
@@ -45,7 +46,10 @@ export function startProgram(options: ProgramOptions): RunningProgram {
   const { command, signal } = options;
   if (signal.aborted) return failedProgram(signal.reason);
   // Its own process group, so that what it started goes with it.
-  const child = spawn(command, options.arguments, { stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+  // Ours, whichever session it works for: it opens no connections.
+  const child = withoutEgress(() =>
+    spawn(command, options.arguments, { stdio: ['pipe', 'pipe', 'pipe'], detached: true }),
+  );
   // A program that is gone before it read everything says so by its exit.
   child.stdin.on('error', () => {});
   let startTimeout = () => {};

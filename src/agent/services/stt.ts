@@ -36,8 +36,18 @@ export interface SttListenOptions {
 export interface Stt {
   /** Name in metrics and the catalogue, such as `openai`. */
   readonly name: string;
-  /** Begin an utterance. */
+  /**
+   * Begin an utterance.
+   * @throws ERR_SHUTTING_DOWN when closed
+   */
   listen(options: SttListenOptions): SttUtterance;
+  /**
+   * Have a connection open for an utterance that is about to come, as at the start of a call. Asks nothing that is
+   * billed; should it fail, the utterance tells.
+   */
+  warm?(): void;
+  /** End every connection; utterances that are open fail. Idempotent. */
+  close?(): void | Promise<void>;
 }
 
 /** A word with its place, in milliseconds of the audio that was written to the stream. */
@@ -92,6 +102,9 @@ export interface StreamingStt extends Stt {
 
 /** A service that detects the ends of turns itself. */
 export interface TurnDetectingStt extends StreamingStt {
-  /** Hear a caller continuously. */
+  /**
+   * Hear a caller continuously.
+   * @throws ERR_SHUTTING_DOWN when closed
+   */
   open(handlers: SttStreamHandlers): SttStream;
 }

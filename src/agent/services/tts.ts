@@ -34,4 +34,11 @@ export interface Tts {
    * @throws ERR_SERVICE_UNAVAILABLE | ERR_SERVICE_FAILED | ERR_SERVICE_TIMEOUT
    */
   synthesize(text: string, options: SynthesizeOptions): AsyncIterable<SpeechChunk>;
+  /**
+   * Have a connection open for a sentence that is about to come, as at the start of a call. Asks nothing that is billed;
+   * should it fail, the sentence tells.
+   */
+  warm?(): void;
+  /** End what is spoken (ERR_SHUTTING_DOWN), and every connection; later sentences fail. Idempotent. */
+  close?(): void | Promise<void>;
 }

@@ -27,6 +27,20 @@ describe('the sentence cutter', () => {
     expect(cut(`${text} Fine.`)).toEqual([text, 'Fine.']);
   });
 
+  test('gives the first clause of a long first sentence, and whole sentences after it', () => {
+    const text =
+      'Of course, I can book a table for the two of you, by the window, if you like. Fine, and so on, is it?';
+    expect(cut(text)).toEqual([
+      'Of course, I can book a table for the two of you,',
+      'by the window, if you like.',
+      'Fine, and so on, is it?',
+    ]);
+  });
+
+  test('knows the marks of scripts without spaces', () => {
+    expect(cut('今日は。', '元気ですか？はい。')).toEqual(['今日は。', '元気ですか？', 'はい。']);
+  });
+
   test('cuts a sentence without end at a comma, or at a space', () => {
     const long = `${'word '.repeat(30)}word, ${'more '.repeat(30)}`;
     const parts = cut(long);

@@ -20,10 +20,15 @@ export interface ServiceConfiguration {
   readonly missing: readonly string[];
 }
 
+/** Not encrypted: a server of one's own, on this machine or network. No vendor takes a key in the clear. */
+const UNENCRYPTED = /^(http|ws):/i;
+
 /** Whether an environment has what a service needs: names of variables, never their values. */
 export function configurationOf(entry: CatalogueEntry, environment: Environment): ServiceConfiguration {
-  const isOverridden = entry.urlVariable !== undefined && !!environment[entry.urlVariable];
-  const needed = [...entry.keys, ...(isOverridden ? [] : Object.values(entry.variables))];
+  const override = entry.urlVariable === undefined ? undefined : environment[entry.urlVariable] || undefined;
+  const isOverridden = override !== undefined;
+  const keys = isOverridden && UNENCRYPTED.test(override) ? [] : entry.keys;
+  const needed = [...keys, ...(isOverridden ? [] : Object.values(entry.variables))];
   const missing = needed.filter((variable) => !environment[variable]);
   if (missing.length > 0) return { state: 'not-configured', missing };
   return { state: needed.length > 0 || isOverridden ? 'configured' : 'no-key-needed', missing };
@@ -33,8 +38,10 @@ export interface ResolvedService {
   readonly baseUrl: string;
   readonly region: string;
   readonly residency: Residency;
-  /** By the name of the variable. Secret. */
+  /** By the name of the variable; one that need not be set may be absent. Secret. */
   readonly keys: Readonly<Record<string, string>>;
+  /** The first of the keys, which is the only one of most services; null for a server that is asked without. Secret. */
+  readonly apiKey: string | null;
 }
 
 /** A label of a host name or a segment of a path: nothing that could lead to another host. */
@@ -63,12 +70,14 @@ export function resolveService(entry: CatalogueEntry, environment: Environment, 
       `${entry.name} is not configured: set ${missing.join(' and ')}.`,
     );
   }
-  const keys = Object.fromEntries(entry.keys.map((variable) => [variable, environment[variable]!]));
+  const isSet = (variable: string) => !!environment[variable];
+  const keys = Object.fromEntries(entry.keys.filter(isSet).map((variable) => [variable, environment[variable]!]));
+  const apiKey = Object.values(keys)[0] ?? null;
   if (override !== undefined) {
     if (!URL.canParse(override) || !/^(https?|wss?):$/.test(new URL(override).protocol)) {
       throw invalid(entry, `${entry.urlVariable} is not an http(s) or ws(s) URL`);
     }
-    return { baseUrl: override, region: 'own', residency: 'none', keys };
+    return { baseUrl: override, region: 'own', residency: 'none', keys, apiKey };
   }
   const baseUrl = endpoint.url.replaceAll(/\{([a-z]+)\}/g, (_, name: string) => {
     const variable = entry.variables[name]!;
@@ -76,7 +85,7 @@ export function resolveService(entry: CatalogueEntry, environment: Environment, 
     if (!FILLING.test(value)) throw invalid(entry, `${variable} must be letters, digits and dashes`);
     return value;
   });
-  return { baseUrl, region: endpoint.region, residency: endpoint.residency, keys };
+  return { baseUrl, region: endpoint.region, residency: endpoint.residency, keys, apiKey };
 }
 
 function invalid(entry: CatalogueEntry, reason: string): AntipodeError {

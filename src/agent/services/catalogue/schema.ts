@@ -94,6 +94,7 @@ const llmEntry = z.strictObject({
       noDeveloperRole: flag,
       wrongToolCallIndices: flag,
       noTools: flag,
+      noStreamOptions: flag,
       refusesSampling: z.array(z.string().min(1).max(60)).min(1).max(20).optional(),
     })
     .default({}),
@@ -225,3 +226,6 @@ export interface EntryOf {
 
 export type CatalogueEntry<Kind extends ServiceKind = ServiceKind> = EntryOf[Kind];
 export type LlmEntry = EntryOf['llm'];
+export type SttEntry = EntryOf['stt'];
+export type TtsEntry = EntryOf['tts'];
+export type S2sEntry = EntryOf['s2s'];

@@ -22,6 +22,9 @@ function messagesOfEntry(entry: ConversationEntry): Message[] {
   switch (entry.role) {
     case 'caller':
       return [{ role: 'user', content: entry.text }];
+    case 'summary':
+      // As the user's words and not as instructions: it was made of what the caller said.
+      return [{ role: 'user', content: `[What was said before, in short: ${entry.text}]` }];
     case 'agent':
       return [
         {

@@ -3,14 +3,14 @@
  * and what servers do differently, by flags; running the tools and asking again is the pipeline's, and which servers
  * there are is the catalogue's.
  */
-import { OpenAI } from 'openai';
 import { z } from 'zod';
-import type { Clock } from '../../../clock.ts';
 import { AntipodeError } from '../../../errors.ts';
+import type { ServiceUsage } from '../../observe/observation.ts';
 import type { Llm, LlmEvent, LlmRequest } from '../llm.ts';
-import { Deadline } from '../openai-request.ts';
+import { OpenAiServer, type OpenAiServerOptions } from '../openai-request.ts';
 import { describeTool, messagesOf } from './chat-messages.ts';
 import { ToolCallParts } from './tool-call-parts.ts';
+import { usageOf } from './usage.ts';
 
 /** How a server departs from OpenAI's own. */
 export interface LlmQuirks {
@@ -22,6 +22,8 @@ export interface LlmQuirks {
   readonly noTools?: boolean;
   /** Beginnings of the names of models that refuse `temperature` and `top_p`. */
   readonly refusesSampling?: readonly string[];
+  /** Refuses `stream_options`, by which others are asked to count tokens; what it counts unasked is taken. */
+  readonly noStreamOptions?: boolean;
 }
 
 export interface Sampling {
@@ -31,24 +33,12 @@ export interface Sampling {
   readonly topP?: number;
 }
 
-export interface OpenAiCompatibleOptions {
-  /** In metrics and the catalogue, such as `groq`. */
-  readonly name: string;
-  /** For people, in errors, such as `Groq`. */
-  readonly label: string;
-  readonly baseUrl: string;
-  /** Null for servers that want none. */
-  readonly apiKey: string | null;
+export interface OpenAiCompatibleOptions extends OpenAiServerOptions {
   readonly model: string;
-  readonly clock: Clock;
-  /** Longest silence of the server, before the first word and between two. */
-  readonly timeoutMs: number;
   readonly quirks?: LlmQuirks;
   readonly sampling?: Sampling;
   /** @defaultValue `system`, which every server takes */
   readonly instructionsRole?: 'system' | 'developer';
-  /** Follow HTTP redirects. A server that is chosen for where it stands must not send us elsewhere. */
-  readonly followRedirects?: boolean;
 }
 
 /** What we read of a chunk; other fields may be anything. */
@@ -72,7 +62,11 @@ const chunkSchema = z.object({
       finish_reason: z.string().nullish(),
     }),
   ),
+  /** Read by usage.ts: an answer is not worth less for how its tokens are told. */
+  usage: z.unknown().optional(),
 });
+
+type Chunk = z.infer<typeof chunkSchema>;
 
 export class OpenAiCompatibleLlm implements Llm {
   readonly name: string;
@@ -82,7 +76,7 @@ export class OpenAiCompatibleLlm implements Llm {
   readonly #options: OpenAiCompatibleOptions;
   readonly #parameters: { temperature?: number; top_p?: number };
   readonly #role: 'system' | 'developer';
-  readonly #client: OpenAI;
+  readonly #server: OpenAiServer;
 
   constructor(options: OpenAiCompatibleOptions) {
     const { quirks = {}, sampling = {} } = options;
@@ -98,80 +92,56 @@ export class OpenAiCompatibleLlm implements Llm {
           ...(sampling.temperature === undefined ? {} : { temperature: sampling.temperature }),
           ...(sampling.topP === undefined ? {} : { top_p: sampling.topP }),
         };
-    this.#client = new OpenAI({
-      apiKey: options.apiKey ?? 'none',
-      baseURL: options.baseUrl,
-      // The client would read these from the environment and send them to whichever vendor this is.
-      organization: null,
-      project: null,
-      adminAPIKey: null,
-      fetchOptions: { redirect: options.followRedirects ? 'follow' : 'error' },
-      maxRetries: 0,
-      logLevel: 'off',
-    });
+    this.#server = new OpenAiServer(options);
   }
 
   /** @throws also ERR_SERVICE_FAILED, with nothing sent, when tools are wanted of a service that takes none */
   async *respond(request: LlmRequest): AsyncIterable<LlmEvent> {
-    const { clock, timeoutMs, quirks = {}, label } = this.#options;
+    const { quirks = {}, label } = this.#options;
     if (quirks.noTools && (request.tools.length > 0 || request.entries.some(({ role }) => role === 'tool'))) {
       throw new AntipodeError('ERR_SERVICE_FAILED', `${label} takes no tools, and this conversation has some.`);
     }
-    const deadline = new Deadline({ clock, timeoutMs, signal: request.signal });
-    try {
-      const stream = await this.#client.chat.completions.create(
-        {
-          model: this.model,
-          messages: messagesOf(request, this.#role),
-          stream: true,
-          ...this.#parameters,
-          ...(request.tools.length > 0 ? { tools: request.tools.map(describeTool) } : {}),
-        },
-        { signal: deadline.signal },
-      );
-      const indicesAreWrong = quirks.wrongToolCallIndices ?? false;
-      const calls = new ToolCallParts({ label, indicesAreWrong, idPrefix: `call_${request.entries.length}` });
-      let finished = false;
-      for await (const chunk of stream) {
-        deadline.touch();
-        for (const { delta, finish_reason: reason } of chunkSchema.parse(chunk).choices) {
-          if (delta?.content) yield { type: 'text', text: delta.content };
-          for (const part of delta?.tool_calls ?? []) calls.add(part);
-          if (reason) finished = true;
-        }
+    const indicesAreWrong = quirks.wrongToolCallIndices ?? false;
+    const calls = new ToolCallParts({ label, indicesAreWrong, idPrefix: `call_${request.entries.length}` });
+    let finished = false;
+    let usage: ServiceUsage | null = null;
+    for await (const chunk of this.#chunks(request)) {
+      usage = usageOf(chunk.usage) ?? usage;
+      for (const { delta, finish_reason: reason } of chunk.choices) {
+        if (delta?.content) yield { type: 'text', text: delta.content };
+        for (const part of delta?.tool_calls ?? []) calls.add(part);
+        if (reason) finished = true;
       }
-      deadline.check();
-      if (!finished) throw new AntipodeError('ERR_SERVICE_FAILED', `${label}'s answer broke off.`);
-      yield* calls.whole();
-    } catch (error) {
-      if (request.signal.aborted) throw request.signal.reason;
-      throw named(label, timeoutMs, deadline.explain(error));
-    } finally {
-      deadline.close();
     }
+    if (!finished) throw new AntipodeError('ERR_SERVICE_FAILED', `${label}'s answer broke off.`);
+    yield* calls.whole();
+    if (usage !== null) yield { type: 'usage', usage };
   }
-}
 
-/** What the shared translation says of OpenAI, said of the service that it was: same code, same cause. */
-function named(label: string, timeoutMs: number, error: unknown): unknown {
-  if (!(error instanceof AntipodeError)) return error;
-  const { cause, code } = error;
-  if (code === 'ERR_SERVICE_TIMEOUT')
-    return new AntipodeError(code, `${label} said nothing for ${timeoutMs} ms.`, { cause });
-  if (cause === undefined) return error;
-  return new AntipodeError(code, `${label} ${wordsFor(cause)}.`, { cause });
-}
+  /** Opens a connection (`OpenAiServer.warm`). */
+  warm(): void {
+    this.#server.warm();
+  }
 
-function wordsFor(cause: unknown): string {
-  if (cause instanceof OpenAI.APIConnectionError) return 'cannot be reached';
-  if (!(cause instanceof OpenAI.APIError)) return 'broke off its answer, or made no sense';
-  switch (cause.status) {
-    case 401:
-    case 403:
-      return `refused our key (${cause.status})`;
-    case 429:
-      return 'limits our rate or quota (429)';
-    default:
-      return `failed (${cause.status ?? 'in its stream'})`;
+  /** Ends what is under way. Idempotent. */
+  close(): void {
+    this.#server.close();
+  }
+
+  #chunks(request: LlmRequest): AsyncIterable<Chunk> {
+    const { tools } = request;
+    const body = {
+      model: this.model,
+      messages: messagesOf(request, this.#role),
+      stream: true as const,
+      ...(!this.#options.quirks?.noStreamOptions && { stream_options: { include_usage: true } }),
+      ...this.#parameters,
+      ...(tools.length > 0 && { tools: tools.map(describeTool) }),
+    };
+    return this.#server.stream(
+      request.signal,
+      (client, signal) => client.chat.completions.create(body, { signal }),
+      (chunk: unknown) => chunkSchema.parse(chunk),
+    );
   }
 }

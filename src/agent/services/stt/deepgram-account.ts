@@ -5,12 +5,13 @@
 import { z } from 'zod';
 import type { Clock } from '../../../clock.ts';
 import type { Logger } from '../../../telemetry/index.ts';
-import type { SocketAddress } from './socket.ts';
+import type { SocketAddress } from '../service-socket.ts';
 
 export type DeepgramRegion = 'us' | 'eu' | 'au' | 'in';
 
 export interface DeepgramOptions {
-  apiKey: string;
+  /** From DEEPGRAM_API_KEY; null when there is none. */
+  apiKey: string | null;
   /** Audio and words stay there. @defaultValue `us` */
   region?: DeepgramRegion;
   /** Instead of a region, such as `wss://deepgram.internal:8080`. */
@@ -30,8 +31,12 @@ const HOSTS: Readonly<Record<DeepgramRegion, string>> = {
   in: 'wss://api.in.deepgram.com',
 };
 
+export interface DeepgramAddress extends Pick<DeepgramOptions, 'region' | 'baseUrl'> {
+  apiKey: string;
+}
+
 export function deepgramAddress(
-  options: Pick<DeepgramOptions, 'apiKey' | 'region' | 'baseUrl'>,
+  options: DeepgramAddress,
   path: string,
   query: Readonly<Record<string, string>>,
 ): SocketAddress {

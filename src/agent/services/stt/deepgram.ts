@@ -9,12 +9,16 @@
 import { z } from 'zod';
 import type { Timer } from '../../../clock.ts';
 import { EAR_SAMPLE_RATE } from '../../types.ts';
-import type { SttListenOptions, SttStream, SttStreamHandlers, SttUtterance, TurnDetectingStt } from '../stt.ts';
-import { DEEPGRAM_DEFAULTS, type DeepgramOptions, deepgramAddress, deepgramWord } from './deepgram-account.ts';
+import { requireKey } from '../require-key.ts';
+import {
+  DEEPGRAM_DEFAULTS,
+  type DeepgramAddress,
+  type DeepgramOptions,
+  deepgramAddress,
+  deepgramWord,
+} from './deepgram-account.ts';
 import type { DialectLink, DialectSession, DialectWord, SttDialect } from './dialect.ts';
-import { requireKey } from './socket.ts';
-import { SocketSttStream } from './stream.ts';
-import { StreamPool } from './stream-pool.ts';
+import { TurnDetectingPooledStt } from './pooled-stt.ts';
 
 export interface DeepgramSttOptions extends DeepgramOptions {
   /** @defaultValue `nova-3` */
@@ -54,47 +58,14 @@ const resultsSchema = z.object({
 });
 const messageSchema = z.object({ type: z.string() });
 
-type Settings = Required<Omit<DeepgramSttOptions, 'baseUrl' | 'region'>> & DeepgramSttOptions;
+type Settings = Required<Omit<DeepgramSttOptions, 'baseUrl' | 'region' | 'apiKey'>> & DeepgramAddress;
 
-export class DeepgramStt implements TurnDetectingStt {
-  readonly name = 'deepgram';
-  readonly #settings: Settings;
-  readonly #pool: StreamPool;
-  readonly #open = new Set<SocketSttStream>();
-
+export class DeepgramStt extends TurnDetectingPooledStt {
   /** @throws ERR_SERVICE_UNAVAILABLE when there is no key */
   constructor(options: DeepgramSttOptions) {
-    requireKey(options.apiKey, 'Deepgram', 'DEEPGRAM_API_KEY');
-    this.#settings = { ...DEEPGRAM_STT_DEFAULTS, ...options };
-    this.#pool = new StreamPool({ clock: options.clock, create: () => this.#stream(false) });
-  }
-
-  listen(options: SttListenOptions): SttUtterance {
-    return this.#pool.listen(options);
-  }
-
-  open(handlers: SttStreamHandlers): SttStream {
-    const stream = this.#stream(true);
-    for (const other of this.#open) if (other.isClosed) this.#open.delete(other);
-    this.#open.add(stream);
-    stream.attach(handlers);
-    stream.warm();
-    return stream;
-  }
-
-  warm(): void {
-    this.#pool.warm();
-  }
-
-  close(): void {
-    this.#pool.close();
-    for (const stream of this.#open) stream.close();
-    this.#open.clear();
-  }
-
-  #stream(detectsTurns: boolean): SocketSttStream {
-    const { clock, log, timeoutMs } = this.#settings;
-    return new SocketSttStream({ dialect: dialect(this.#settings, detectsTurns), clock, log, timeoutMs });
+    const apiKey = requireKey(options.apiKey, 'Deepgram', 'DEEPGRAM_API_KEY');
+    const settings = { ...DEEPGRAM_STT_DEFAULTS, ...options, apiKey };
+    super({ ...settings, name: 'deepgram', dialect: dialect(settings, false), turnDialect: dialect(settings, true) });
   }
 }
 

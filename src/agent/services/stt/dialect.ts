@@ -5,8 +5,8 @@
 
 import type { Timer } from '../../../clock.ts';
 import type { AntipodeError } from '../../../errors.ts';
+import type { SocketAddress } from '../service-socket.ts';
 import type { SttTurnEndCause } from '../stt.ts';
-import type { SocketAddress } from './socket.ts';
 
 /** A word as a dialect reads it: seconds on the connection's own time line. */
 export interface DialectWord {

@@ -8,15 +8,15 @@ import { z } from 'zod';
 import type { Clock } from '../../../clock.ts';
 import { AntipodeError } from '../../../errors.ts';
 import type { Logger } from '../../../telemetry/index.ts';
-import type { StreamingStt, SttListenOptions, SttUtterance } from '../stt.ts';
+import { requireKey } from '../require-key.ts';
+import type { SocketAddress } from '../service-socket.ts';
 import type { DialectLink, DialectSession, SttDialect } from './dialect.ts';
-import { requireKey, type SocketAddress } from './socket.ts';
-import { SocketSttStream } from './stream.ts';
-import { StreamPool } from './stream-pool.ts';
+import { PooledStt } from './pooled-stt.ts';
 import { Upsampler } from './upsampler.ts';
 
 export interface OpenAiRealtimeSttOptions {
-  apiKey: string;
+  /** From OPENAI_API_KEY; null when there is none. */
+  apiKey: string | null;
   /** As of the HTTP API, such as `https://eu.api.openai.com/v1`. */
   baseUrl?: string;
   model?: string;
@@ -47,35 +47,18 @@ const errorSchema = z.object({
   error: z.object({ code: z.string().max(256).nullish(), type: z.string().max(256).nullish() }),
 });
 
-export class OpenAiRealtimeStt implements StreamingStt {
-  readonly name = 'openai-realtime';
-  readonly #pool: StreamPool;
-
+export class OpenAiRealtimeStt extends PooledStt {
   /** @throws ERR_SERVICE_UNAVAILABLE when there is no key */
   constructor(options: OpenAiRealtimeSttOptions) {
-    requireKey(options.apiKey, 'OpenAI', 'OPENAI_API_KEY');
-    const settings = { ...OPENAI_REALTIME_STT_DEFAULTS, ...options };
-    const { clock, log, timeoutMs } = settings;
+    const apiKey = requireKey(options.apiKey, 'OpenAI', 'OPENAI_API_KEY');
+    const settings = { ...OPENAI_REALTIME_STT_DEFAULTS, ...options, apiKey };
     const dialect: SttDialect = {
       service: 'OpenAI realtime',
       keepAliveMs: null,
       address: () => address(settings),
       session: (link) => new TranscriptionSession(link, settings),
     };
-    const create = () => new SocketSttStream({ dialect, clock, log, timeoutMs });
-    this.#pool = new StreamPool({ clock, create });
-  }
-
-  listen(options: SttListenOptions): SttUtterance {
-    return this.#pool.listen(options);
-  }
-
-  warm(): void {
-    this.#pool.warm();
-  }
-
-  close(): void {
-    this.#pool.close();
+    super({ ...settings, name: 'openai-realtime', dialect });
   }
 }
 

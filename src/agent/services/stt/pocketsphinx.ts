@@ -176,7 +176,10 @@ class Utterance implements SttUtterance {
     this.#samples += pcm.length;
     if (this.#samples * 1_000 > this.#options.maxUtteranceMs * EAR_SAMPLE_RATE) {
       this.#controller.abort(
-        new AntipodeError('ERR_SERVICE_FAILED', `An utterance is longer than ${this.#options.maxUtteranceMs} ms.`),
+        new AntipodeError(
+          'ERR_SERVICE_FAILED',
+          `An utterance is longer than ${this.#options.maxUtteranceMs / 1_000} s.`,
+        ),
       );
       return;
     }

@@ -18,7 +18,7 @@ export interface StreamPoolOptions {
   maxUtteranceMs?: number;
 }
 
-export const STREAM_POOL_DEFAULTS = { maxIdle: 16, idleMs: 60_000, maxUtteranceMs: 60_000 } as const;
+export const STREAM_POOL_DEFAULTS = { maxIdle: 16, idleMs: 60_000, maxUtteranceMs: 600_000 } as const;
 
 export class StreamPool {
   readonly #options: Required<StreamPoolOptions>;

@@ -7,10 +7,10 @@ import type { Clock, Timer } from '../../../clock.ts';
 import { AntipodeError } from '../../../errors.ts';
 import type { Logger } from '../../../telemetry/index.ts';
 import { EAR_SAMPLE_RATE } from '../../types.ts';
+import { ServiceSocket, type SocketEnd } from '../service-socket.ts';
 import type { SttStream, SttStreamEvent, SttStreamHandlers, SttTurnEndCause, SttWord } from '../stt.ts';
 import { AudioTrail } from './audio-trail.ts';
 import type { DialectLink, DialectSession, DialectWord, SttDialect } from './dialect.ts';
-import { ServiceSocket, type SocketEnd } from './socket.ts';
 
 export interface SocketSttStreamOptions {
   dialect: SttDialect;

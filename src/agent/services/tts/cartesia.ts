@@ -5,10 +5,13 @@
  */
 import { z } from 'zod';
 import type { Clock } from '../../../clock.ts';
-import { AntipodeError } from '../../../errors.ts';
-import type { SpeechChunk, SpokenWord, Tts } from '../tts.ts';
-import { failedMessage, piecesOf, quotable, refusal, type ServiceMessage, type SpeechDialect } from './dialect.ts';
-import { SpeechSockets, type SpeechSocketsTuning } from './socket.ts';
+import { quotable, refusal } from '../refusal.ts';
+import { requireKey } from '../require-key.ts';
+import type { SpokenWord } from '../tts.ts';
+import { failedMessage, type ServiceMessage, type SpeechDialect } from './dialect.ts';
+import { piecesOf } from './pieces.ts';
+import type { SpeechSocketsTuning } from './socket.ts';
+import { SocketTts } from './socket-tts.ts';
 
 export interface CartesiaOptions extends SpeechSocketsTuning {
   /** From CARTESIA_API_KEY; null when there is none. */
@@ -61,47 +64,13 @@ const messageSchema = z.discriminatedUnion('type', [
 const envelopeSchema = z.object({ type: z.string() });
 const KNOWN_TYPES: readonly string[] = ['chunk', 'timestamps', 'done', 'error'];
 
-export class Cartesia implements Tts {
-  readonly name = 'cartesia';
-  readonly #sampleRate: number;
-  readonly #sockets: SpeechSockets<readonly SpokenWord[]>;
-
+export class Cartesia extends SocketTts<readonly SpokenWord[]> {
   /** @throws ERR_SERVICE_UNAVAILABLE when there is no key */
   constructor(options: CartesiaOptions) {
-    const { apiKey, ...rest } = { ...CARTESIA_DEFAULTS, ...options };
-    if (apiKey === null) {
-      throw new AntipodeError('ERR_SERVICE_UNAVAILABLE', 'Cartesia needs a key: set CARTESIA_API_KEY.');
-    }
-    this.#sampleRate = rest.sampleRate;
-    this.#sockets = new SpeechSockets({ ...rest, dialect: dialectOf({ ...rest, apiKey }) });
-  }
-
-  /** Connections that are open or being opened. */
-  get connectionCount(): number {
-    return this.#sockets.connectionCount;
-  }
-
-  /** Open a connection ahead of the first sentence. Errors as of `synthesize`. */
-  warm(signal: AbortSignal): Promise<void> {
-    return this.#sockets.warm(signal);
-  }
-
-  async *synthesize(text: string, options: { signal: AbortSignal }): AsyncIterable<SpeechChunk> {
-    const sampleRate = this.#sampleRate;
-    // Times come in messages of their own: they go out with the audio that comes next.
-    let words: SpokenWord[] = [];
-    for await (const { pcm, timing } of this.#sockets.speak(text, options.signal)) {
-      if (timing !== null) words.push(...timing);
-      if (pcm.length === 0) continue;
-      yield words.length === 0 ? { pcm, sampleRate } : { pcm, sampleRate, words };
-      words = [];
-    }
-    if (words.length > 0) yield { pcm: new Int16Array(0), sampleRate, words };
-  }
-
-  /** Ends every sentence and connection. Idempotent. */
-  close(): void {
-    this.#sockets.close();
+    const settings = { ...CARTESIA_DEFAULTS, ...options };
+    const apiKey = requireKey(settings.apiKey, 'Cartesia', 'CARTESIA_API_KEY');
+    const wordClock = () => ({ add: (words: readonly SpokenWord[]) => words, finish: () => [] });
+    super({ ...settings, name: 'cartesia', dialect: dialectOf({ ...settings, apiKey }), wordClock });
   }
 }
 
@@ -153,7 +122,7 @@ function dialectOf(options: DialectOptions): SpeechDialect<readonly SpokenWord[]
           return [{ type: 'ended', contextId: message.context_id }];
         case 'error': {
           const words = [message.title, message.message, message.error].filter((each) => each != null).join(': ');
-          const error = refusal(service, message.status_code, quotable(words, apiKey));
+          const error = refusal(service, message.status_code, { words: quotable(words, apiKey) });
           return [failedMessage(message.context_id, error)];
         }
       }

@@ -1,11 +1,11 @@
 /**
- * One WebSocket to a text-to-speech service with the sentences that are spoken on it. Owns the socket, its opening and
- * its idle end; hands what comes to the sentence that it is for, and drops what is for none.
+ * One WebSocket to a text-to-speech service with the sentences that are spoken on it. Owns its opening and its idle
+ * end; hands what comes to the sentence that it is for, and drops what is for none.
  */
-import { type RawData, WebSocket } from 'ws';
 import type { Clock, Timer } from '../../../clock.ts';
 import { AntipodeError } from '../../../errors.ts';
-import { refusal, type ServiceMessage, type SpeechDialect } from './dialect.ts';
+import { ServiceSocket } from '../service-socket.ts';
+import type { ServiceMessage, SpeechDialect } from './dialect.ts';
 import type { SocketSentence } from './socket-sentence.ts';
 
 export interface SpeechConnectionOptions<Timing> {
@@ -25,13 +25,12 @@ export class SpeechConnection<Timing> {
   /** Resolves once sentences can be sent. */
   readonly opened: Promise<void>;
   readonly #options: SpeechConnectionOptions<Timing>;
-  readonly #socket: WebSocket;
+  readonly #socket: ServiceSocket;
   /** Null: canceled, but not ended at the service yet. */
   readonly #contexts = new Map<string, SocketSentence<Timing> | null>();
   readonly #opening = Promise.withResolvers<void>();
-  #timer: Timer | null;
+  #idleTimer: Timer | null = null;
   #heardCount = 0;
-  #isOpen = false;
   #gone = false;
 
   constructor(options: SpeechConnectionOptions<Timing>) {
@@ -39,36 +38,24 @@ export class SpeechConnection<Timing> {
     const { dialect, clock, openTimeoutMs } = options;
     this.opened = this.#opening.promise;
     this.opened.catch(() => {}); // the sentences that wait for it are told besides
-    this.#timer = clock.setTimeout(() => {
-      this.#end(new AntipodeError('ERR_SERVICE_TIMEOUT', `${dialect.service} did not answer in time.`), false);
-    }, openTimeoutMs);
-    const socket = new WebSocket(dialect.url, {
-      headers: dialect.headers,
-      perMessageDeflate: false,
-      followRedirects: false,
-      maxPayload: MAX_MESSAGE_BYTES,
-    });
-    this.#socket = socket;
-    socket.on('open', () => this.#onOpen());
-    socket.on('message', (data, isBinary) => this.#onMessage(data, isBinary));
-    socket.on('unexpected-response', (request, response) => {
-      request.destroy();
-      this.#end(refusal(dialect.service, response.statusCode ?? 0), false);
-    });
-    socket.on('error', (cause) => {
-      const [code, what] = this.#isOpen
-        ? (['ERR_SERVICE_FAILED', 'The connection broke'] as const)
-        : (['ERR_SERVICE_UNAVAILABLE', 'It cannot be reached'] as const);
-      this.#end(new AntipodeError(code, `${dialect.service} failed: ${what}.`, { cause }), this.#isOpen);
-    });
-    socket.on('close', (status) => {
-      const message = `${dialect.service} closed the connection (${status}).`;
-      this.#end(new AntipodeError('ERR_SERVICE_FAILED', message), true);
+    this.#socket = new ServiceSocket({
+      service: dialect.service,
+      address: { url: new URL(dialect.url), headers: dialect.headers },
+      clock,
+      connectTimeoutMs: openTimeoutMs,
+      maxBufferedBytes: MAX_UNSENT_BYTES,
+      maxFrameBytes: MAX_MESSAGE_BYTES,
+      handlers: {
+        opened: () => this.#onOpen(),
+        message: (value) => this.#onMessage(value),
+        malformed: (cause) => this.#malformed(cause),
+        ended: ({ error, worthRetrying }) => this.#end(error, worthRetrying),
+      },
     });
   }
 
   get isOpen(): boolean {
-    return this.#isOpen && !this.#gone;
+    return this.#socket.isOpen && !this.#gone;
   }
 
   get hasRoom(): boolean {
@@ -83,9 +70,9 @@ export class SpeechConnection<Timing> {
   /** Have it spoken, as soon as the connection is open. */
   begin(sentence: SocketSentence<Timing>): void {
     this.#contexts.set(sentence.contextId, sentence);
-    if (!this.#isOpen) return;
-    this.#timer?.cancel();
-    this.#timer = null;
+    if (!this.isOpen) return;
+    this.#idleTimer?.cancel();
+    this.#idleTimer = null;
     this.#sendBeginning(sentence);
   }
 
@@ -94,9 +81,9 @@ export class SpeechConnection<Timing> {
     const { contextId } = sentence;
     if (this.#contexts.get(contextId) !== sentence) return;
     const { dialect } = this.#options;
-    if (this.#isOpen && dialect.cancelsSlowly) this.#contexts.set(contextId, null);
+    if (this.isOpen && dialect.cancelsSlowly) this.#contexts.set(contextId, null);
     else this.#contexts.delete(contextId);
-    if (this.#isOpen) this.#send(dialect.cancel(contextId));
+    this.#socket.sendJson(dialect.cancel(contextId));
     this.#restIfIdle();
   }
 
@@ -105,35 +92,33 @@ export class SpeechConnection<Timing> {
     this.#end(new AntipodeError('ERR_SERVICE_FAILED', message), true);
   }
 
-  /** Ends its sentences and the socket. Idempotent. */
-  close(): void {
-    const message = `The connection to ${this.#options.dialect.service} was closed.`;
-    this.#end(new AntipodeError('ERR_SERVICE_FAILED', message), false);
+  /** Ends its sentences, with this error, and the socket. Idempotent. */
+  close(error: AntipodeError): void {
+    this.#end(error, false);
   }
 
   #onOpen(): void {
-    this.#isOpen = true;
-    this.#timer?.cancel();
-    this.#timer = null;
     this.#opening.resolve();
     for (const sentence of this.#contexts.values()) if (sentence !== null) this.#sendBeginning(sentence);
     this.#restIfIdle();
   }
 
-  #onMessage(data: RawData, isBinary: boolean): void {
+  #onMessage(value: unknown): void {
     if (this.#gone) return;
     this.#heardCount++;
-    const { dialect } = this.#options;
     let messages: readonly ServiceMessage<Timing>[];
     try {
-      if (isBinary) throw new Error('A binary message.');
-      messages = dialect.read(JSON.parse(String(data)));
+      messages = this.#options.dialect.read(value);
     } catch (cause) {
-      const error = new AntipodeError('ERR_SERVICE_FAILED', `${dialect.service} sent what makes no sense.`, { cause });
-      this.#end(error, true);
+      this.#malformed(cause);
       return;
     }
     for (const message of messages) this.#deliver(message);
+  }
+
+  #malformed(cause: unknown): void {
+    const message = `${this.#options.dialect.service} sent what makes no sense.`;
+    this.#end(new AntipodeError('ERR_SERVICE_FAILED', message, { cause }), true);
   }
 
   #deliver(message: ServiceMessage<Timing>): void {
@@ -153,29 +138,25 @@ export class SpeechConnection<Timing> {
   }
 
   #sendBeginning(sentence: SocketSentence<Timing>): void {
-    for (const message of this.#options.dialect.begin(sentence.contextId, sentence.text)) this.#send(message);
-  }
-
-  #send(message: unknown): void {
-    if (this.#socket.readyState !== WebSocket.OPEN) return; // its end is about to be told
-    if (this.#socket.bufferedAmount > MAX_UNSENT_BYTES) {
-      this.abandon(`${this.#options.dialect.service} takes no more text.`);
-      return;
+    for (const message of this.#options.dialect.begin(sentence.contextId, sentence.text)) {
+      this.#socket.sendJson(message);
     }
-    this.#socket.send(JSON.stringify(message));
   }
 
   #restIfIdle(): void {
-    if (!this.#isOpen || this.#gone || this.#timer !== null) return;
+    if (!this.isOpen || this.#idleTimer !== null) return;
     for (const sentence of this.#contexts.values()) if (sentence !== null) return;
-    this.#timer = this.#options.clock.setTimeout(() => this.close(), this.#options.idleMs);
+    const message = `The idle connection to ${this.#options.dialect.service} was closed.`;
+    this.#idleTimer = this.#options.clock.setTimeout(() => {
+      this.close(new AntipodeError('ERR_SERVICE_FAILED', message));
+    }, this.#options.idleMs);
   }
 
   #end(error: AntipodeError, broke: boolean): void {
     if (this.#gone) return;
     this.#gone = true;
-    this.#timer?.cancel();
-    this.#timer = null;
+    this.#idleTimer?.cancel();
+    this.#idleTimer = null;
     this.#options.onGone(this);
     this.#opening.reject(error);
     const sentences = [...this.#contexts.values()];
@@ -184,6 +165,6 @@ export class SpeechConnection<Timing> {
       if (broke) sentence?.break(error);
       else sentence?.fail(error);
     }
-    this.#socket.terminate();
+    this.#socket.abandon();
   }
 }

@@ -1,8 +1,8 @@
 /**
- * The words between a text-to-speech WebSocket and a vendor's protocol: what a dialect writes and reads, what a refusal
- * means, how a long text is cut. Owns no socket and no vendor.
+ * The words between a text-to-speech WebSocket and a vendor's protocol: what a dialect writes and reads. Owns no socket
+ * and no vendor.
  */
-import { AntipodeError } from '../../../errors.ts';
+import type { AntipodeError } from '../../../errors.ts';
 
 /** What a service said of one of its contexts, or of the whole connection (`broken`). */
 export type ServiceMessage<Timing> =
@@ -33,42 +33,4 @@ export interface SpeechDialect<Timing> {
   cancel(contextId: string): unknown;
   /** @throws anything, when the message has not the documented shape */
   read(message: unknown): readonly ServiceMessage<Timing>[];
-}
-
-/**
- * What a service's refusal with an HTTP-like status means to us. `detail` is the service's own words; they are cut, and
- * the key is taken out of them should it be quoted.
- */
-export function refusal(service: string, status: number, words = ''): AntipodeError {
-  const says = words === '' ? '' : ` It says: ${words}`;
-  switch (status) {
-    case 401:
-    case 403:
-      return new AntipodeError('ERR_SERVICE_FAILED', `${service} refused our key (${status}).${says}`);
-    case 402:
-    case 429:
-      return new AntipodeError('ERR_SERVICE_UNAVAILABLE', `${service} limits our rate or quota (${status}).${says}`);
-    default:
-      return new AntipodeError('ERR_SERVICE_FAILED', `${service} failed (${status}).${says}`);
-  }
-}
-
-/** What a service says of a failure, as it may be shown: short, and without our key should it be quoted. */
-export function quotable(words: string, apiKey: string): string {
-  return words.replaceAll(apiKey, '[secret]').slice(0, 300).trim();
-}
-
-/** `text` in pieces of some hundred characters, cut after spaces where there are any; joined they are the text. */
-export function piecesOf(text: string, maxCharacters = 1_000): string[] {
-  const pieces: string[] = [];
-  let rest = text;
-  while (rest.length > maxCharacters) {
-    const space = rest.lastIndexOf(' ', maxCharacters - 1);
-    // Without a space, at least not inside of a surrogate pair.
-    const end = space > 0 ? space + 1 : maxCharacters - (/[\uD800-\uDBFF]/.test(rest[maxCharacters - 1]!) ? 1 : 0);
-    pieces.push(rest.slice(0, end));
-    rest = rest.slice(end);
-  }
-  pieces.push(rest);
-  return pieces;
 }

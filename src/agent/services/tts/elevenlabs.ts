@@ -6,11 +6,14 @@
  */
 import { z } from 'zod';
 import type { Clock } from '../../../clock.ts';
-import { AntipodeError } from '../../../errors.ts';
-import type { SpeechChunk, Tts } from '../tts.ts';
+import type { AntipodeError } from '../../../errors.ts';
+import { quotable, refusal } from '../refusal.ts';
+import { requireKey } from '../require-key.ts';
 import { type Alignment, CharacterClock } from './character-clock.ts';
-import { failedMessage, piecesOf, quotable, refusal, type ServiceMessage, type SpeechDialect } from './dialect.ts';
-import { SpeechSockets, type SpeechSocketsTuning } from './socket.ts';
+import { failedMessage, type ServiceMessage, type SpeechDialect } from './dialect.ts';
+import { piecesOf } from './pieces.ts';
+import type { SpeechSocketsTuning } from './socket.ts';
+import { SocketTts } from './socket-tts.ts';
 
 export interface ElevenLabsOptions extends SpeechSocketsTuning {
   /** From ELEVENLABS_API_KEY; null when there is none. */
@@ -57,47 +60,13 @@ const messageSchema = z.object({
   code: z.number().int().nullish(),
 });
 
-export class ElevenLabs implements Tts {
-  readonly name = 'elevenlabs';
-  readonly #sampleRate: number;
-  readonly #sockets: SpeechSockets<Alignment>;
-
+export class ElevenLabs extends SocketTts<Alignment> {
   /** @throws ERR_SERVICE_UNAVAILABLE when there is no key */
   constructor(options: ElevenLabsOptions) {
-    const { apiKey, ...rest } = { ...ELEVENLABS_DEFAULTS, ...options };
-    if (apiKey === null) {
-      throw new AntipodeError('ERR_SERVICE_UNAVAILABLE', 'ElevenLabs needs a key: set ELEVENLABS_API_KEY.');
-    }
-    this.#sampleRate = rest.sampleRate;
-    this.#sockets = new SpeechSockets({ ...rest, dialect: dialectOf({ ...rest, apiKey }) });
-  }
-
-  /** Connections that are open or being opened. */
-  get connectionCount(): number {
-    return this.#sockets.connectionCount;
-  }
-
-  /** Open a connection ahead of the first sentence. Errors as of `synthesize`. */
-  warm(signal: AbortSignal): Promise<void> {
-    return this.#sockets.warm(signal);
-  }
-
-  async *synthesize(text: string, options: { signal: AbortSignal }): AsyncIterable<SpeechChunk> {
-    const sampleRate = this.#sampleRate;
-    const characters = new CharacterClock();
-    let samples = 0;
-    for await (const { pcm, timing } of this.#sockets.speak(text, options.signal)) {
-      const words = timing === null ? [] : characters.add(timing, (samples * 1_000) / sampleRate);
-      samples += pcm.length;
-      if (pcm.length > 0) yield words.length === 0 ? { pcm, sampleRate } : { pcm, sampleRate, words };
-    }
-    const words = characters.finish();
-    if (words.length > 0) yield { pcm: new Int16Array(0), sampleRate, words };
-  }
-
-  /** Ends every sentence and connection. Idempotent. */
-  close(): void {
-    this.#sockets.close();
+    const settings = { ...ELEVENLABS_DEFAULTS, ...options };
+    const apiKey = requireKey(settings.apiKey, 'ElevenLabs', 'ELEVENLABS_API_KEY');
+    const wordClock = () => new CharacterClock();
+    super({ ...settings, name: 'elevenlabs', dialect: dialectOf({ ...settings, apiKey }), wordClock });
   }
 }
 
@@ -135,7 +104,7 @@ function dialectOf(options: DialectOptions): SpeechDialect<Alignment> {
     read(raw): ServiceMessage<Alignment>[] {
       const message = messageSchema.parse(raw);
       const contextId = message.contextId ?? null;
-      if (message.error != null) return [failedMessage(contextId, failure(message, apiKey))];
+      if (message.error != null || message.code != null) return [failedMessage(contextId, failure(message, apiKey))];
       if (contextId === null) return [];
       const messages: ServiceMessage<Alignment>[] = [];
       if (message.audio) {
@@ -152,7 +121,8 @@ function dialectOf(options: DialectOptions): SpeechDialect<Alignment> {
 function failure(message: z.infer<typeof messageSchema>, apiKey: string): AntipodeError {
   const name = message.error ?? '';
   const words = quotable([name, message.message].filter((each) => each != null).join(': '), apiKey);
-  if (/api_?key|auth|forbidden/i.test(name)) return refusal('ElevenLabs', 401, words);
-  if (/quota|limit|busy|concurren|max_active|too_many/i.test(name)) return refusal('ElevenLabs', 429, words);
-  return refusal('ElevenLabs', message.code ?? 0, words);
+  if (/api_?key|auth|forbidden/i.test(name)) return refusal('ElevenLabs', 401, { words });
+  if (/busy|overload|unavailable/i.test(name)) return refusal('ElevenLabs', 503, { words });
+  if (/quota|limit|concurren|max_active|too_many/i.test(name)) return refusal('ElevenLabs', 429, { words });
+  return refusal('ElevenLabs', message.code ?? 0, { words });
 }

@@ -6,8 +6,9 @@ import { availableParallelism } from 'node:os';
 import type { Clock } from '../../../clock.ts';
 import { runProgram } from '../program.ts';
 import { Slots } from '../slots.ts';
-import type { SpeechChunk, Tts } from '../tts.ts';
+import type { SpeechChunk, SynthesizeOptions, Tts } from '../tts.ts';
 import { type PcmAudio, parseWav } from '../wav.ts';
+import { piecesOf } from './pieces.ts';
 
 export interface FliteOptions {
   command: string;
@@ -29,6 +30,9 @@ export const FLITE_DEFAULTS = {
   maxCachedSamples: 16_000 * 300,
 } as const;
 
+/** Of one process: a minute or so, so that neither its time nor its output gets out of hand. */
+const MAX_CHARACTERS = 1_000;
+
 export class Flite implements Tts {
   readonly name = 'flite';
   readonly #options: Required<FliteOptions>;
@@ -46,10 +50,13 @@ export class Flite implements Tts {
     for (const sentence of sentences) await this.#audio(sentence, signal);
   }
 
-  async *synthesize(text: string, options: { signal: AbortSignal }): AsyncIterable<SpeechChunk> {
-    const audio = await this.#audio(text, options.signal);
-    if (options.signal.aborted) throw options.signal.reason;
-    if (audio.pcm.length > 0) yield audio;
+  async *synthesize(text: string, { signal }: SynthesizeOptions): AsyncIterable<SpeechChunk> {
+    for (const piece of piecesOf(text, MAX_CHARACTERS)) {
+      if (piece.trim() === '') continue;
+      const audio = await this.#audio(piece, signal);
+      signal.throwIfAborted();
+      if (audio.pcm.length > 0) yield audio;
+    }
   }
 
   async #audio(text: string, signal: AbortSignal): Promise<PcmAudio> {

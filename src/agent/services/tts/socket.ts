@@ -47,14 +47,14 @@ export class SpeechSockets<Timing> {
    * Have a connection open, so that the next sentence need not wait for one.
    * @throws as `speak`
    */
-  async warm(signal: AbortSignal): Promise<void> {
+  async open(signal: AbortSignal): Promise<void> {
     await untilAborted(this.#withRoom().opened, signal);
   }
 
   /**
    * Audio of a text as it comes.
    * @throws ERR_SERVICE_UNAVAILABLE not reachable, too busy, or over its limits; ERR_SERVICE_TIMEOUT;
-   * ERR_SERVICE_FAILED for all else; the signal's reason when aborted
+   * ERR_SERVICE_FAILED for all else; ERR_SHUTTING_DOWN when closed; the signal's reason when aborted
    */
   async *speak(text: string, signal: AbortSignal): AsyncIterable<SpeechPart<Timing>> {
     const { dialect, clock, timeoutMs } = this.#options;
@@ -82,14 +82,17 @@ export class SpeechSockets<Timing> {
   /** Ends every sentence and connection. Idempotent. */
   close(): void {
     this.#closed = true;
-    for (const connection of [...this.#connections]) connection.close();
+    for (const connection of [...this.#connections]) connection.close(this.#closedError());
+  }
+
+  #closedError(): AntipodeError {
+    return new AntipodeError('ERR_SHUTTING_DOWN', `The connections to ${this.#options.dialect.service} are closed.`);
   }
 
   /** An open connection before one that is being opened, before a new one. */
   #withRoom(): SpeechConnection<Timing> {
     const { dialect, clock, timeoutMs, idleMs, maxConnections } = this.#options;
-    if (this.#closed)
-      throw new AntipodeError('ERR_SERVICE_FAILED', `The connections to ${dialect.service} are closed.`);
+    if (this.#closed) throw this.#closedError();
     let opening: SpeechConnection<Timing> | null = null;
     for (const connection of this.#connections) {
       if (!connection.hasRoom) continue;

@@ -1,11 +1,20 @@
 import { describe, expect, test } from 'vitest';
 import {
+  type CatalogueEntry,
   configurationOf,
   createLlm,
+  createS2s,
+  createStt,
+  createTts,
   type Environment,
+  isSpoken,
   loadCatalogue,
   resolveService,
+  type S2sEntry,
+  type SttEntry,
+  type TtsEntry,
 } from '../../../../src/agent/services/catalogue/index.ts';
+import { silentLogger } from '../../../../src/telemetry/index.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 
 const catalogue = loadCatalogue();
@@ -35,19 +44,28 @@ describe('whether a service is configured', () => {
 describe('the address of a service', () => {
   test("is the first without a region, else the region's, with its residency class", () => {
     const environment = { OPENAI_API_KEY: 'k' };
-    const keys = { OPENAI_API_KEY: 'k' };
+    const secret = { keys: { OPENAI_API_KEY: 'k' }, apiKey: 'k' };
     expect(resolveService(openai, environment)).toEqual({
       baseUrl: 'https://api.openai.com/v1',
       region: 'global',
       residency: 'none',
-      keys,
+      ...secret,
     });
     expect(resolveService(openai, environment, 'eu')).toEqual({
       baseUrl: 'https://eu.api.openai.com/v1',
       region: 'eu',
       residency: 'pinned',
-      keys,
+      ...secret,
     });
+  });
+
+  test('wants no key when it is one of your own that is not encrypted', () => {
+    const own = { OPENAI_BASE_URL: 'http://localhost:9/v1' };
+    expect(configurationOf(openai, own)).toEqual({ state: 'configured', missing: [] });
+    expect(resolveService(openai, own)).toMatchObject({ baseUrl: 'http://localhost:9/v1', keys: {}, apiKey: null });
+    expect(resolveService(openai, { ...own, OPENAI_API_KEY: 'k' }).apiKey).toBe('k');
+    const elsewhere = { OPENAI_BASE_URL: 'https://gateway.example/v1' };
+    expect(configurationOf(openai, elsewhere).missing).toEqual(['OPENAI_API_KEY']);
   });
 
   test('is one of your own by its variable, and nobody vouches for where that stands', () => {
@@ -102,6 +120,45 @@ describe('the address of a service', () => {
   });
 });
 
+/** All that an entry wants, set. */
+function environmentOf(entry: CatalogueEntry): { environment: Environment } {
+  const names = [...entry.keys, ...Object.values(entry.variables)];
+  return { environment: Object.fromEntries(names.map((name) => [name, 'x1'])) };
+}
+
+describe('speech', () => {
+  const clock = new FakeClock();
+  const log = silentLogger;
+
+  test('is made of every entry that has an adapter, at each of its regions', () => {
+    const made = { stt: 0, tts: 0, s2s: 0 };
+    for (const kind of ['stt', 'tts', 's2s'] as const) {
+      for (const { service: entry, region } of catalogue.endpoints(kind)) {
+        const common = { ...environmentOf(entry), region, model: 'a-model', clock, log };
+        if (!isSpoken(kind, entry)) continue;
+        made[kind]++;
+        if (kind === 'stt') createStt(entry as SttEntry, common);
+        else if (kind === 'tts') createTts(entry as TtsEntry, { ...common, voice: 'a-voice' });
+        else createS2s(entry as S2sEntry, common);
+      }
+    }
+    for (const count of Object.values(made)) expect(count).toBeGreaterThan(8);
+  });
+
+  test('is refused without its key, for a protocol that nothing here speaks, and a voice without a name', () => {
+    const deepgram = catalogue.get('stt', 'deepgram')!;
+    expect(() => createStt(deepgram, { environment: {}, clock, log })).toThrow(
+      'Deepgram is not configured: set DEEPGRAM_API_KEY.',
+    );
+    const soniox = catalogue.get('stt', 'soniox')!;
+    expect(() => createStt(soniox, { ...environmentOf(soniox), clock, log })).toThrow(/nothing here speaks "soniox"/);
+    const cartesia = catalogue.get('tts', 'cartesia')!;
+    expect(() => createTts(cartesia, { ...environmentOf(cartesia), clock })).toThrow(
+      'Cartesia needs a voice: name it, or give its id.',
+    );
+  });
+});
+
 describe('createLlm', () => {
   const common = { model: 'a-model', clock: new FakeClock() };
 
@@ -124,6 +181,13 @@ describe('createLlm', () => {
         code: 'ERR_SERVICE_UNAVAILABLE',
         message: 'Groq is not configured: set GROQ_API_KEY.',
       }),
+    );
+  });
+
+  test('takes the first model of an entry that names one, and asks for one otherwise', () => {
+    expect(createLlm(openai, { ...environmentOf(openai), clock: new FakeClock() }).model).toBe('gpt-4.1');
+    expect(() => createLlm(ollama, { environment: {}, clock: new FakeClock() })).toThrow(
+      expect.objectContaining({ code: 'ERR_CONFIG_INVALID', message: 'Ollama has no model of its own: name one.' }),
     );
   });
 

@@ -17,6 +17,8 @@ export type LlmTrouble =
   | 'stall-at-end'
   | 'cut'
   | 'early-end'
+  | 'empty'
+  | 'half-event'
   | 'malformed'
   | 'wrong-shape'
   | 'error-event'
@@ -27,6 +29,11 @@ export interface LlmFake {
   readonly apiKey: string;
   answer: { readonly text?: string; readonly toolCalls?: readonly { name: string; arguments: string }[] };
   trouble: LlmTrouble | object | null;
+  readonly connections: number;
+  readonly openCount: number;
+  readonly requests: readonly unknown[];
+  dropConnections(): void;
+  readonly warmings: readonly { readonly authorization?: string }[];
   requested(count: number): Promise<void>;
   abandoned(count: number): Promise<void>;
   /** Say more in the answer that stalled last. */
@@ -36,14 +43,20 @@ export interface LlmFake {
 
 export interface LlmConformanceOptions<Fake extends LlmFake> {
   start(): Promise<Fake>;
-  create(fake: Fake, options: { clock: Clock; timeoutMs: number; apiKey: string }): Llm;
+  create(fake: Fake, options: { clock: Clock; timeoutMs: number; apiKey: string }): ClosingLlm;
   /** False for services without tools. */
   hasTools: boolean;
   /** False for servers that want no key. */
   hasKey: boolean;
 }
 
+/** One with connections of its own. */
+export type ClosingLlm = Llm & Required<Pick<Llm, 'warm' | 'close'>>;
+
 const TIMEOUT_MS = 5_000;
+/** Within which everything is let go of after an abort. */
+const ABORT_MS = 100;
+const patient = { timeout: 10_000 };
 
 export const weatherTool: Tool = {
   name: 'get_weather',
@@ -72,36 +85,86 @@ export async function collect<T>(iterable: AsyncIterable<T>): Promise<T[]> {
 
 export function describeLlm<Fake extends LlmFake>(name: string, options: LlmConformanceOptions<Fake>): void {
   describe(name, () => {
-    let fake: Fake | null = null;
+    let started: { fake: Fake; clock: FakeClock; llm: ClosingLlm } | null = null;
     afterEach(async () => {
-      await fake?.close();
-      fake = null;
+      if (started === null) return;
+      const { fake, clock, llm } = started;
+      started = null;
+      await llm.close();
+      await llm.close();
+      expect(clock.pendingCount, 'timers that were left').toBe(0);
+      await expect.poll(() => fake.openCount, patient).toBe(0);
+      await fake.close();
     });
 
-    async function start(apiKey?: string): Promise<{ fake: Fake; clock: FakeClock; llm: Llm }> {
-      fake = await options.start();
+    async function start(apiKey?: string): Promise<{ fake: Fake; clock: FakeClock; llm: ClosingLlm }> {
+      const fake = await options.start();
       const clock = new FakeClock();
-      return {
-        fake,
-        clock,
-        llm: options.create(fake, { clock, timeoutMs: TIMEOUT_MS, apiKey: apiKey ?? fake.apiKey }),
-      };
+      const llm = options.create(fake, { clock, timeoutMs: TIMEOUT_MS, apiKey: apiKey ?? fake.apiKey });
+      started = { fake, clock, llm };
+      return started;
     }
 
     test('streams words as they come', async () => {
       const { fake, clock, llm } = await start();
       fake.answer = { text: 'One moment please.' };
-      expect(await collect(llm.respond(llmRequest()))).toEqual(
-        ['One ', 'moment ', 'please.'].map((text) => ({ type: 'text', text })),
-      );
+      const events = await collect(llm.respond(llmRequest()));
+      expect(events.slice(0, -1)).toEqual(['One ', 'moment ', 'please.'].map((text) => ({ type: 'text', text })));
       expect(clock.pendingCount).toBe(0);
+    });
+
+    test('tells at the end what was counted', async () => {
+      const { llm } = await start();
+      const events = await collect(llm.respond(llmRequest()));
+      expect(events.filter(({ type }) => type === 'usage')).toEqual([
+        { type: 'usage', usage: { inputTokens: 9, cachedInputTokens: 4, outputTokens: 3 } },
+      ]);
+      expect(events.at(-1)?.type).toBe('usage');
+    });
+
+    test('says nothing when the model says nothing, and does not fail', async () => {
+      const { fake, llm } = await start();
+      fake.trouble = 'empty';
+      expect((await collect(llm.respond(llmRequest()))).filter(({ type }) => type !== 'usage')).toEqual([]);
+    });
+
+    test('answers ten requests one after the other on one connection', async () => {
+      const { fake, llm } = await start();
+      for (let count = 0; count < 10; count++) await collect(llm.respond(llmRequest()));
+      expect(fake.connections).toBe(1);
+    });
+
+    test('opens a connection ahead without the key, which the first request takes', async () => {
+      const { fake, llm } = await start();
+      llm.warm();
+      llm.warm();
+      await expect.poll(() => fake.warmings.length, patient).toBe(1);
+      expect(fake.warmings[0]?.authorization).toBeUndefined();
+      // The end of its answer is still on its way.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await collect(llm.respond(llmRequest()));
+      expect(fake.connections).toBe(1);
+    });
+
+    test('survives a kept connection that the service closed meanwhile', async () => {
+      const { fake, llm } = await start();
+      await collect(llm.respond(llmRequest()));
+      fake.dropConnections();
+      expect(textOf(await collect(llm.respond(llmRequest())))).toBe('Hello.');
+    });
+
+    test('sends a conversation of 100,000 characters whole', async () => {
+      const { fake, llm } = await start();
+      const text = 'word '.repeat(20_000);
+      await collect(llm.respond(llmRequest({ entries: [{ role: 'caller', turn: 1, text }] })));
+      expect(JSON.stringify(fake.requests[0])).toContain(text);
     });
 
     test('answers several requests at once, each its own', async () => {
       const { fake, llm } = await start();
       fake.answer = { text: 'Yes.' };
       const answers = await Promise.all([1, 2, 3].map(() => collect(llm.respond(llmRequest()))));
-      expect(answers).toEqual([1, 2, 3].map(() => [{ type: 'text', text: 'Yes.' }]));
+      expect(answers.map(textOf)).toEqual(['Yes.', 'Yes.', 'Yes.']);
     });
 
     test.runIf(options.hasTools)('gives tool calls whole, after the words', async () => {
@@ -122,7 +185,7 @@ export function describeLlm<Fake extends LlmFake>(name: string, options: LlmConf
         ['get_weather', '{"city":"Oslo"}'],
         ['get_time', '{}'],
       ]);
-      expect(events).toHaveLength(6);
+      expect(events).toHaveLength(7);
       expect(new Set(calls.map(({ callId }) => callId)).size).toBe(3);
       expect(calls.every(({ callId }) => callId !== '')).toBe(true);
     });
@@ -142,15 +205,20 @@ export function describeLlm<Fake extends LlmFake>(name: string, options: LlmConf
       const turn = new AbortController();
       const reason = new Error('the caller spoke');
       const heard: LlmEvent[] = [];
+      let abortedAt = 0;
       const reading = (async () => {
         for await (const event of llm.respond(llmRequest({ signal: turn.signal }))) {
           heard.push(event);
-          if (heard.length === 3) turn.abort(reason);
+          if (heard.length < 3) continue;
+          abortedAt = performance.now();
+          turn.abort(reason);
+          fake.more('And four.');
         }
       })();
       await expect(reading).rejects.toBe(reason);
-      expect(textOf(heard)).toBe('One two three.');
       await fake.abandoned(1);
+      expect(performance.now() - abortedAt).toBeLessThan(ABORT_MS);
+      expect(textOf(heard)).toBe('One two three.');
       expect(clock.pendingCount).toBe(0);
     });
 
@@ -162,9 +230,11 @@ export function describeLlm<Fake extends LlmFake>(name: string, options: LlmConf
       const reason = new AntipodeError('ERR_SERVICE_TIMEOUT', 'The call took too long.', { cause: new Error('limit') });
       const refused = expect(collect(llm.respond(llmRequest({ signal: turn.signal })))).rejects.toBe(reason);
       await fake.requested(1);
+      const abortedAt = performance.now();
       turn.abort(reason);
       await refused;
       await fake.abandoned(1);
+      expect(performance.now() - abortedAt).toBeLessThan(ABORT_MS);
       expect(clock.pendingCount).toBe(0);
     });
 
@@ -234,13 +304,40 @@ export function describeLlm<Fake extends LlmFake>(name: string, options: LlmConf
       expect(clock.pendingCount).toBe(0);
     });
 
+    test('does not count what the reader does with a word as silence of the service', async () => {
+      const { fake, clock, llm } = await start();
+      fake.trouble = 'stall';
+      fake.answer = { text: 'One two.' };
+      const words = llm.respond(llmRequest())[Symbol.asyncIterator]();
+      expect((await words.next()).value).toEqual({ type: 'text', text: 'One ' });
+      clock.advance(10 * TIMEOUT_MS);
+      expect((await words.next()).value).toEqual({ type: 'text', text: 'two.' });
+      await words.return?.();
+    });
+
+    test('answers no more once it is closed, and ends what is under way', async () => {
+      const { fake, llm } = await start();
+      fake.trouble = 'hang';
+      const waiting = failure(llm);
+      await fake.requested(1);
+      await llm.close();
+      expect((await waiting).code).toBe('ERR_SHUTTING_DOWN');
+      expect((await failure(llm)).code).toBe('ERR_SHUTTING_DOWN');
+      llm.warm();
+      await expect.poll(() => fake.openCount, patient).toBe(0);
+      expect(fake.requests).toHaveLength(1);
+    });
+
     const troubles: [string, LlmTrouble, ErrorCode][] = [
       ['a refusal of the key', { status: 401 }, 'ERR_SERVICE_FAILED'],
+      ['a refusal of what it asks', { status: 403 }, 'ERR_SERVICE_FAILED'],
       ['a rate limit', { status: 429 }, 'ERR_SERVICE_UNAVAILABLE'],
       ['an error of the server', { status: 500 }, 'ERR_SERVICE_FAILED'],
+      ['an overload', { status: 503 }, 'ERR_SERVICE_UNAVAILABLE'],
       ['a connection that closes in the middle', 'cut', 'ERR_SERVICE_FAILED'],
       ['an answer that ends early', 'early-end', 'ERR_SERVICE_FAILED'],
       ['a malformed chunk', 'malformed', 'ERR_SERVICE_FAILED'],
+      ['half a chunk', 'half-event', 'ERR_SERVICE_FAILED'],
       ['a chunk of another shape', 'wrong-shape', 'ERR_SERVICE_FAILED'],
       ['an error in the stream', 'error-event', 'ERR_SERVICE_FAILED'],
       ['a page of a proxy', 'html', 'ERR_SERVICE_FAILED'],

@@ -41,6 +41,7 @@ for (const [words, preset] of distinct) {
     const dialect: FakeDialect = {
       noDeveloperRole: quirks.noDeveloperRole,
       noTools: quirks.noTools,
+      noStreamOptions: quirks.noStreamOptions,
       refusesSampling: quirks.refusesSampling !== undefined,
       keyless: keys.length === 0,
       toolCallIndices,
@@ -124,9 +125,10 @@ describe('a preset', () => {
     });
     const call = { name: 'get_time', arguments: '{}' };
     fake.answer = { toolCalls: [call, call] };
-    expect(await collect(llm.respond(llmRequest({ tools: [timeTool] })))).toEqual([
+    expect(await collect(llm.respond(llmRequest({ tools: [timeTool] })))).toMatchObject([
       { type: 'tool-call', callId: 'call_1_0', ...call },
       { type: 'tool-call', callId: 'call_1_1', ...call },
+      { type: 'usage' },
     ]);
   });
 
@@ -150,7 +152,10 @@ describe('a preset', () => {
     try {
       const { fake, llm } = await ask(preset('mistral'), 'a-model');
       fake.trouble = { redirectTo: `${elsewhere.baseUrl}/chat/completions` };
-      await expect(collect(llm.respond(llmRequest()))).rejects.toMatchObject({ code: 'ERR_SERVICE_UNAVAILABLE' });
+      await expect(collect(llm.respond(llmRequest()))).rejects.toMatchObject({
+        code: 'ERR_SERVICE_FAILED',
+        message: expect.stringContaining('where our key does not go'),
+      });
       expect(elsewhere.headers).toEqual([]);
     } finally {
       await elsewhere.close();

@@ -3,6 +3,7 @@
  * service. An adapter's own file adds what only its service has.
  */
 import { afterEach, describe, expect, test } from 'vitest';
+import { refusalOf } from '../../../../src/agent/services/refusal.ts';
 import type { Stt, SttUtterance } from '../../../../src/agent/services/stt.ts';
 import type { Clock } from '../../../../src/clock.ts';
 import { systemClock } from '../../../../src/clock.ts';
@@ -21,12 +22,19 @@ export interface SttSubjectOptions {
 /** An adapter with the fake of its service. */
 export interface SttSubject {
   readonly stt: Stt;
+  /** Connections that were ever opened, and those that are open. */
+  connections(): number;
+  openCount(): number;
   /** Refuse connections or requests with this status. */
   refuse(status: number): void;
   /** Take audio and never answer. */
   stall(): void;
-  /** Answer with what makes no sense, and with nothing else. */
-  talkNonsense(): void;
+  /** Answer with this kind of nonsense, and with nothing else. */
+  talkNonsense(kind: SttNonsense): void;
+  /** Drop the connection in the middle of the sound or, where it comes as a whole, of the answer. */
+  cut(): void;
+  /** Take no more of what is sent on the connections that are open. Asked of those that stream. */
+  deafen?(): void;
   /** Whether the service has been asked for the final words. */
   askedForWords(): boolean;
   /** The service goes away. */
@@ -34,12 +42,25 @@ export interface SttSubject {
   close(): Promise<void>;
 }
 
+/** Half a message, or JSON of another shape. */
+export type SttNonsense = 'half' | 'wrong-shape';
+
 export interface SttTraits {
   /** Whether it gives words while the caller speaks. */
   interim: boolean;
-  /** Of a refused key: the batch adapter tells it as a failure. */
-  refusedKeyCode: string;
+  /** Whether it takes the sound as it comes, and thus loses none by a connection that breaks once. */
+  streams: boolean;
+  /** A local program: it has no connection, and nothing that could refuse, stall or talk nonsense. */
+  isProgram?: boolean;
+  /** The longest utterance. A program with a grammar of sentences hears a minute. @defaultValue 600 */
+  maxSeconds?: number;
+  /** A voice that it understands. @defaultValue tone words */
+  say?(words: readonly ToneWord[]): Int16Array;
 }
+
+/** Within which everything is let go of after an abort. */
+const ABORT_MS = 100;
+const patient = { timeout: 20_000 };
 
 export function sttConformance(
   name: string,
@@ -53,6 +74,9 @@ export function sttConformance(
       await subject?.close();
       subject = null;
     });
+    const { isProgram = false, maxSeconds = 600, say = sayTones } = traits;
+    const service = test.runIf(!isProgram);
+    const speak = (utterance: SttUtterance, words: readonly ToneWord[]) => writeFrames(utterance, say(words));
     const begin = async (options: Partial<SttSubjectOptions> = {}): Promise<SttSubject> => {
       subject = await start({ clock: systemClock, log: log.logger, timeoutMs: 20_000, ...options });
       return subject;
@@ -95,10 +119,11 @@ export function sttConformance(
       const { stt } = await begin();
       const utterance = listen(stt);
       const buffer = new Int16Array(320);
-      const pcm = sayTones(['two', 'four']);
+      const pcm = say(['two', 'four']);
       for (let at = 0; at < pcm.length; at += buffer.length) {
-        buffer.set(pcm.subarray(at, at + buffer.length));
-        utterance.write(buffer);
+        const frame = pcm.subarray(at, at + buffer.length);
+        buffer.set(frame);
+        utterance.write(buffer.subarray(0, frame.length));
       }
       buffer.fill(12_345);
       expect(await utterance.finish()).toEqual({ text: 'two four' });
@@ -113,7 +138,7 @@ export function sttConformance(
       expect(await utterance.finish()).toEqual({ text: 'one two three' });
     });
 
-    test('rejects with the reason of the signal when it is aborted', async () => {
+    service('rejects with the reason of the signal when it is aborted', async () => {
       const subject = await begin();
       subject.stall();
       const controller = new AbortController();
@@ -121,9 +146,11 @@ export function sttConformance(
       speak(utterance, ['one']);
       const words = utterance.finish();
       const failing = expect(words).rejects.toBe('interrupted');
-      await expect.poll(() => subject.askedForWords(), { timeout: 20_000 }).toBe(true);
+      await expect.poll(() => subject.askedForWords(), patient).toBe(true);
+      const abortedAt = performance.now();
       controller.abort('interrupted');
       await failing;
+      expect(performance.now() - abortedAt).toBeLessThan(ABORT_MS);
       utterance.close();
     });
 
@@ -137,14 +164,131 @@ export function sttConformance(
       await expect(utterance.finish()).rejects.toBeDefined();
     });
 
-    test('refuses an utterance of more than a minute', async () => {
+    test.runIf(maxSeconds >= 600)('hears an utterance of ten minutes', async () => {
       const { stt } = await begin();
       const utterance = listen(stt);
-      for (let second = 0; second < 61; second++) utterance.write(new Int16Array(16_000));
+      const sayAndRest = async (words: ToneWord[], silentSeconds: number) => {
+        speak(utterance, words);
+        for (let second = 0; second < silentSeconds; second++) {
+          utterance.write(new Int16Array(16_000));
+          // Time for it to be taken off the wire: a caller who spoke this fast would be too fast.
+          await new Promise((resolve) => setTimeout(resolve, second % 4 === 0 ? 2 : 0));
+        }
+      };
+      await sayAndRest(['one', 'two'], 290);
+      await sayAndRest(['three'], 305);
+      await sayAndRest(['four'], 1);
+      expect(await utterance.finish()).toEqual({ text: 'one two three four' });
+    });
+
+    test('refuses an utterance that is longer than it takes', async () => {
+      const { stt } = await begin();
+      const utterance = listen(stt);
+      utterance.write(new Int16Array((maxSeconds + 1) * 16_000));
+      await expect(utterance.finish()).rejects.toMatchObject({
+        code: 'ERR_SERVICE_FAILED',
+        message: `An utterance is longer than ${maxSeconds} s.`,
+      });
+    });
+
+    service('hears utterance after utterance on one connection', async () => {
+      const subject = await begin();
+      for (let count = 0; count < 4; count++) {
+        const utterance = listen(subject.stt);
+        speak(utterance, ['one']);
+        await utterance.finish();
+      }
+      expect(subject.connections()).toBe(1);
+    });
+
+    service('opens a connection ahead, which the first utterance takes', async () => {
+      const subject = await begin();
+      subject.stt.warm!();
+      await expect.poll(subject.openCount, patient).toBe(1);
+      // The end of the opening may still be on its way to us.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      const utterance = listen(subject.stt);
+      speak(utterance, ['one']);
+      await utterance.finish();
+      expect(subject.connections()).toBe(1);
+    });
+
+    test('leaves no connection and no timer behind when it is closed, with utterances in every state', async () => {
+      const clock = new FakeClock();
+      const subject = await begin({ clock });
+      const done = listen(subject.stt);
+      speak(done, ['one']);
+      await done.finish();
+      subject.stall();
+      const begun = listen(subject.stt);
+      speak(begun, ['one']);
+      const waiting = listen(subject.stt);
+      speak(waiting, ['two']);
+      const failing = expect(waiting.finish()).rejects.toBeDefined();
+      await subject.stt.close!();
+      await subject.stt.close!();
+      await failing;
+      await expect(begun.finish()).rejects.toBeDefined();
+      expect(() => listen(subject.stt)).toThrow(expect.objectContaining({ code: 'ERR_SHUTTING_DOWN' }));
+      await expect.poll(subject.openCount, patient).toBe(0);
+      await expect.poll(() => clock.pendingCount, patient).toBe(0);
+    });
+
+    test.each([0, 5])('tells nothing of an utterance that was aborted after %i words', async (count) => {
+      const { stt } = await begin();
+      const controller = new AbortController();
+      const shown: string[] = [];
+      const utterance = listen(stt, { signal: controller.signal, onInterim: (text) => shown.push(text) });
+      speak(utterance, (['one', 'two', 'three', 'four', 'five'] as const).slice(0, count));
+      controller.abort('interrupted');
+      const before = shown.length;
+      speak(utterance, ['six']);
+      await expect(utterance.finish()).rejects.toBe('interrupted');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect(shown.length).toBe(before);
+    });
+
+    test('begins nothing for a turn that is over already', async () => {
+      const { stt } = await begin();
+      const utterance = listen(stt, { signal: AbortSignal.abort('over') });
+      speak(utterance, ['one']);
+      await expect(utterance.finish()).rejects.toBe('over');
+    });
+
+    test.runIf(traits.streams)('loses no word by a connection that closes in the middle', async () => {
+      const subject = await begin();
+      subject.cut();
+      const utterance = listen(subject.stt);
+      speak(utterance, ['one', 'two', 'three', 'four', 'five', 'six']);
+      expect(await utterance.finish()).toEqual({ text: 'one two three four five six' });
+    });
+
+    test.runIf(traits.streams)('gives up a service that takes sound slower than it is spoken', async () => {
+      const subject = await begin();
+      const utterance = listen(subject.stt);
+      speak(utterance, ['one']);
+      await expect.poll(subject.openCount, patient).toBe(1);
+      subject.deafen!();
+      // More than the network between us holds.
+      for (let second = 0; second < 590; second++) {
+        utterance.write(new Int16Array(16_000));
+        if (second % 8 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      await expect(utterance.finish()).rejects.toMatchObject({
+        code: 'ERR_SERVICE_TIMEOUT',
+        message: expect.stringContaining('too slowly'),
+      });
+    });
+
+    test.runIf(!traits.streams && !isProgram)('fails by a connection that closes in the middle', async () => {
+      const subject = await begin();
+      subject.cut();
+      const utterance = listen(subject.stt);
+      speak(utterance, ['one']);
       await expect(utterance.finish()).rejects.toMatchObject({ code: 'ERR_SERVICE_FAILED' });
     });
 
-    test('gives up on a service that does not answer in time', async () => {
+    service('gives up on a service that does not answer in time', async () => {
       const clock = new FakeClock();
       const subject = await begin({ clock, timeoutMs: 3_000 });
       subject.stall();
@@ -162,7 +306,7 @@ export function sttConformance(
       await failing;
     });
 
-    test('says that a service is not there', async () => {
+    service('says that a service is not there', async () => {
       const subject = await begin();
       await subject.stop();
       const utterance = listen(subject.stt);
@@ -170,24 +314,28 @@ export function sttConformance(
       await expect(utterance.finish()).rejects.toMatchObject({ code: 'ERR_SERVICE_UNAVAILABLE' });
     });
 
-    test.each([
+    service.each([
+      [403, 'ERR_SERVICE_FAILED'],
       [429, 'ERR_SERVICE_UNAVAILABLE'],
       [500, 'ERR_SERVICE_FAILED'],
+      [503, 'ERR_SERVICE_UNAVAILABLE'],
     ])('has a code for a refusal with %i', async (status, code) => {
       const subject = await begin();
       subject.refuse(status);
       const utterance = listen(subject.stt);
       speak(utterance, ['one']);
-      await expect(utterance.finish()).rejects.toMatchObject({ code });
+      const failing = utterance.finish();
+      await expect(failing).rejects.toMatchObject({ code });
+      expect(refusalOf(await failing.catch((error: unknown) => error))?.status).toBe(status);
     });
 
-    test('says that it was the key, without the key, and never logs one', async () => {
+    service('says that it was the key, without the key, and never logs one', async () => {
       const { stt } = await begin({ apiKey: 'some-other-key' });
       const utterance = listen(stt);
       speak(utterance, ['one']);
       const failing = utterance.finish();
       await expect(failing).rejects.toMatchObject({
-        code: traits.refusedKeyCode,
+        code: 'ERR_SERVICE_FAILED',
         message: expect.stringMatching(/key \(401\)/),
       });
       const error = await failing.catch((reason: unknown) => reason);
@@ -195,13 +343,16 @@ export function sttConformance(
       expect(log.text()).not.toContain('some-other-key');
     });
 
-    test('fails on answers that make no sense, and does not crash', async () => {
-      const subject = await begin();
-      subject.talkNonsense();
-      const utterance = listen(subject.stt);
-      speak(utterance, ['one', 'two']);
-      await expect(utterance.finish()).rejects.toMatchObject({ code: 'ERR_SERVICE_FAILED' });
-    });
+    service.each<SttNonsense>(['half', 'wrong-shape'])(
+      'fails by answers that are %s, and does not crash',
+      async (kind) => {
+        const subject = await begin();
+        subject.talkNonsense(kind);
+        const utterance = listen(subject.stt);
+        speak(utterance, ['one', 'two']);
+        await expect(utterance.finish()).rejects.toMatchObject({ code: 'ERR_SERVICE_FAILED' });
+      },
+    );
   });
 }
 

@@ -7,29 +7,22 @@ import { FakeDeepgram } from '../../../fakes/deepgram.ts';
 import { sayTones } from '../../../fakes/tone-words.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { listen, speak, sttConformance, writeFrames } from './conformance.ts';
+import { hearingSubject } from './hearing-subject.ts';
 
-sttConformance('Deepgram Flux', { interim: true, refusedKeyCode: 'ERR_SERVICE_UNAVAILABLE' }, async (options) => {
+sttConformance('Deepgram Flux', { interim: true, streams: true }, async (options) => {
   const fake = await FakeDeepgram.start();
   const stt = new DeepgramFlux({ apiKey: fake.apiKey, baseUrl: fake.server.url, ...options });
-  return {
+  return hearingSubject({
     stt,
-    refuse: (status) => {
-      fake.server.faults.refuse = status;
-    },
+    fake,
+    wrongShape: '{"type": "TurnInfo", "event": 7}',
     stall: () => {
       fake.faults.stallsTurns = true;
     },
-    talkNonsense: () => {
-      fake.server.faults.garbage = 20;
-    },
-    // The silence behind the utterance.
-    askedForWords: () => fake.samples >= 4_800 + 8_000,
-    stop: () => fake.close(),
-    close: async () => {
-      stt.close();
-      await fake.close();
-    },
-  };
+    askedForWords: () =>
+      // The silence behind the utterance.
+      fake.samples >= 4_800 + 8_000,
+  });
 });
 
 const closing: (() => unknown)[] = [];

@@ -7,29 +7,21 @@ import { FakeDeepgram } from '../../../fakes/deepgram.ts';
 import { sayTones } from '../../../fakes/tone-words.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { listen, speak, sttConformance, writeFrames } from './conformance.ts';
+import { hearingSubject } from './hearing-subject.ts';
 
-sttConformance('Deepgram nova-3', { interim: true, refusedKeyCode: 'ERR_SERVICE_UNAVAILABLE' }, async (options) => {
+sttConformance('Deepgram nova-3', { interim: true, streams: true }, async (options) => {
   const fake = await FakeDeepgram.start();
   // Finalize that goes unanswered is told apart from a service that does not answer, later than the test's time-out.
   const stt = new DeepgramStt({ apiKey: fake.apiKey, baseUrl: fake.server.url, finalizeQuietMs: 19_000, ...options });
-  return {
+  return hearingSubject({
     stt,
-    refuse: (status) => {
-      fake.server.faults.refuse = status;
-    },
+    fake,
+    wrongShape: '{"type": "Results", "channel": 7}',
     stall: () => {
       fake.server.faults.silent = true;
     },
-    talkNonsense: () => {
-      fake.server.faults.garbage = 20;
-    },
     askedForWords: () => fake.controls.includes('Finalize'),
-    stop: () => fake.close(),
-    close: async () => {
-      stt.close();
-      await fake.close();
-    },
-  };
+  });
 });
 
 const closing: (() => unknown)[] = [];
@@ -127,7 +119,7 @@ describe('Deepgram nova-3', () => {
     const { fake, stt } = await start({ apiKey: 'wrong' });
     const utterance = listen(stt);
     speak(utterance, ['one']);
-    await expect(utterance.finish()).rejects.toMatchObject({ code: 'ERR_SERVICE_UNAVAILABLE' });
+    await expect(utterance.finish()).rejects.toMatchObject({ code: 'ERR_SERVICE_FAILED' });
     expect(fake.server.requests.length).toBe(1);
   });
 

@@ -7,29 +7,20 @@ import { systemClock } from '../../../../src/clock.ts';
 import { silentLogger } from '../../../../src/telemetry/index.ts';
 import { FakeRealtimeTranscription } from '../../../fakes/openai-realtime-transcription.ts';
 import { listen, speak, sttConformance } from './conformance.ts';
+import { hearingSubject } from './hearing-subject.ts';
 
-const refusedKeyCode = 'ERR_SERVICE_UNAVAILABLE';
-sttConformance('OpenAI realtime', { interim: true, refusedKeyCode }, async (options) => {
+sttConformance('OpenAI realtime', { interim: true, streams: true }, async (options) => {
   const fake = await FakeRealtimeTranscription.start();
   const stt = new OpenAiRealtimeStt({ apiKey: fake.apiKey, baseUrl: fake.baseUrl, ...options });
-  return {
+  return hearingSubject({
     stt,
-    refuse: (status) => {
-      fake.server.faults.refuse = status;
-    },
+    fake,
+    wrongShape: '{"type": "session.updated", "type": 7}',
     stall: () => {
       fake.server.faults.silentAfter = 2;
     },
-    talkNonsense: () => {
-      fake.server.faults.garbage = 20;
-    },
     askedForWords: () => fake.commits > 0,
-    stop: () => fake.close(),
-    close: async () => {
-      stt.close();
-      await fake.close();
-    },
-  };
+  });
 });
 
 const closing: (() => unknown)[] = [];

@@ -6,17 +6,40 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { SpeechChunk, Tts } from '../../../../src/agent/services/tts.ts';
 import type { FakeClock } from '../../../support/fake-clock.ts';
 
-/** `cut` breaks off after the first audio; `hang` says nothing; `malformed` answers what is no audio. */
-export type TtsFault = 'unauthorized' | 'rate-limited' | 'server-error' | 'hang' | 'cut' | 'malformed';
+/**
+ * `hang` says nothing; `stall` falls silent and `cut` breaks off after the first audio; `malformed` answers what is no
+ * audio, `half` half a message, `empty` no audio in good order.
+ */
+export type TtsFault =
+  | 'unauthorized'
+  | 'forbidden'
+  | 'rate-limited'
+  | 'server-error'
+  | 'overloaded'
+  | 'hang'
+  | 'stall'
+  | 'cut'
+  | 'malformed'
+  | 'half'
+  | 'empty';
 
 export interface TtsSubject {
   readonly tts: Tts;
   readonly clock: FakeClock;
-  /** From now on the service fails so. Asked of voices with a service alone. */
+  /** From now on the service fails so. This and what follows is asked of voices with a service alone. */
   fail(fault: TtsFault): void;
+  /** From now on it does not. */
+  heal(): void;
+  /** Whether a sentence has reached the service. */
+  asked(): boolean;
+  /** What the service was asked to speak, request by request; null when a sentence is always one request. */
+  readonly spokenTexts: (() => readonly string[]) | null;
+  /** Connections that were ever opened, and those that are open. */
+  connections(): number;
+  openCount(): number;
   /** Sentences that the service noticed were given up; null when it is not asked to notice. */
   readonly givenUp: (() => number) | null;
-  /** The service is gone. Asked of voices with a service alone. */
+  /** The service is gone. */
   disappear(): Promise<void>;
   close(): Promise<void>;
 }
@@ -26,7 +49,7 @@ export interface TtsTraits {
   start(options: { spacingMs?: number }): Promise<TtsSubject>;
   /** Whether words come with their times. */
   readonly timesWords: boolean;
-  /** Whether there is a service, which can fail and takes 10,000 characters as one sentence; else it is a program. */
+  /** Whether there is a service, which can fail; else it is a program, which has no connections either. */
   readonly hasService: boolean;
   /** Longer than the adapter waits for a sign of life. */
   readonly timeoutMs: number;
@@ -40,11 +63,19 @@ const LONG = 'This answer goes on for quite a while. '.repeat(10).trim();
 
 const CODES: [TtsFault, string][] = [
   ['unauthorized', 'ERR_SERVICE_FAILED'],
+  ['forbidden', 'ERR_SERVICE_FAILED'],
   ['rate-limited', 'ERR_SERVICE_UNAVAILABLE'],
   ['server-error', 'ERR_SERVICE_FAILED'],
+  ['overloaded', 'ERR_SERVICE_UNAVAILABLE'],
   ['cut', 'ERR_SERVICE_FAILED'],
   ['malformed', 'ERR_SERVICE_FAILED'],
+  ['half', 'ERR_SERVICE_FAILED'],
+  ['empty', 'ERR_SERVICE_FAILED'],
 ];
+
+/** Within which everything is let go of after an abort. */
+const ABORT_MS = 100;
+const patient = { timeout: 10_000 };
 
 export const never = () => new AbortController().signal;
 
@@ -121,9 +152,25 @@ export function testTts(name: string, traits: TtsTraits): void {
       const chunks = tts.synthesize(LONG, { signal: controller.signal })[Symbol.asyncIterator]();
       const first = chunks.next();
       if (givenUp !== null) expect((await first).done).toBe(false);
+      const abortedAt = performance.now();
       controller.abort('interrupted');
       await expect(givenUp === null ? first : chunks.next()).rejects.toBe('interrupted');
-      if (givenUp !== null) await expect.poll(givenUp, { timeout: 10_000 }).toBe(1);
+      expect(performance.now() - abortedAt).toBeLessThan(ABORT_MS);
+      expect((await chunks.next()).done).toBe(true);
+      if (givenUp !== null) await expect.poll(givenUp, patient).toBe(1);
+    });
+
+    test.runIf(traits.hasService)('stops before its first sound when it is interrupted', async () => {
+      const { tts, ...subject } = await start();
+      subject.fail('hang');
+      const controller = new AbortController();
+      const speaking = collect(tts.synthesize(SENTENCE, { signal: controller.signal }));
+      const refused = expect(speaking).rejects.toBe('interrupted');
+      await expect.poll(subject.asked, patient).toBe(true);
+      const abortedAt = performance.now();
+      controller.abort('interrupted');
+      await refused;
+      expect(performance.now() - abortedAt).toBeLessThan(ABORT_MS);
     });
 
     test('tells the service when nobody listens any more', async () => {
@@ -135,12 +182,65 @@ export function testTts(name: string, traits: TtsTraits): void {
       if (givenUp !== null) await expect.poll(givenUp, { timeout: 10_000 }).toBe(1);
     });
 
-    test.runIf(traits.hasService)('speaks 10,000 characters', async () => {
-      const { tts } = await start();
-      const text = 'nine more '.repeat(1_000);
+    test('speaks 10,000 characters, and loses none', async () => {
+      const { tts, ...subject } = await start();
+      const text = 'This is nine more. '.repeat(530).slice(0, 10_000);
       const chunks = await collect(tts.synthesize(text, { signal: never() }));
       const samples = chunks.reduce((sum, { pcm }) => sum + pcm.length, 0);
       expect(samples / chunks[0]!.sampleRate).toBeGreaterThan(200);
+      if (traits.timesWords) {
+        const words = chunks.flatMap((chunk) => chunk.words ?? []).map((word) => word.text);
+        expect(words.join(' ')).toBe(text.trim());
+      } else if (traits.hasService) expect(subject.spokenTexts?.().join('')).toBe(text);
+    });
+
+    test('makes no sound of nothing, and does not fail', async () => {
+      const { tts } = await start();
+      expect(await collect(tts.synthesize(' \n', { signal: never() }))).toEqual([]);
+    });
+
+    test.runIf(traits.hasService)('speaks sentence after sentence on one connection', async () => {
+      const { tts, ...subject } = await start();
+      for (let count = 0; count < 5; count++) await collect(tts.synthesize(`Number ${count}.`, { signal: never() }));
+      expect(subject.connections()).toBe(1);
+    });
+
+    test.runIf(traits.hasService)('opens a connection ahead, which the first sentence takes', async () => {
+      const { tts, ...subject } = await start();
+      tts.warm!();
+      await expect.poll(subject.openCount, patient).toBe(1);
+      // The end of the opening may still be on its way to us.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await collect(tts.synthesize(SENTENCE, { signal: never() }));
+      expect(subject.connections()).toBe(1);
+    });
+
+    test.runIf(traits.hasService)('speaks no more once it is closed, and ends what is spoken', async () => {
+      const { tts, ...subject } = await start();
+      subject.fail('hang');
+      const speaking = collect(tts.synthesize(SENTENCE, { signal: never() }));
+      const ended = expect(speaking).rejects.toMatchObject({ code: 'ERR_SHUTTING_DOWN' });
+      await expect.poll(subject.asked, patient).toBe(true);
+      await tts.close!();
+      await tts.close!();
+      await ended;
+      const late = collect(tts.synthesize(SENTENCE, { signal: never() }));
+      await expect(late).rejects.toMatchObject({ code: 'ERR_SHUTTING_DOWN' });
+      tts.warm!();
+      await expect.poll(subject.openCount, patient).toBe(0);
+    });
+
+    test.runIf(traits.hasService)('does not count what the reader does with its audio as silence', async () => {
+      const { tts, clock } = await start();
+      const chunks = tts.synthesize(LONG, { signal: never() })[Symbol.asyncIterator]();
+      let samples = 0;
+      for (let next = await chunks.next(); !next.done; next = await chunks.next()) {
+        samples += next.value.pcm.length;
+        // All of it has come by then, and waits for us.
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        clock.advance(traits.timeoutMs - 1);
+      }
+      expect(samples).toBeGreaterThan(0);
     });
 
     test('speaks again after it failed', async () => {
@@ -157,6 +257,30 @@ export function testTts(name: string, traits: TtsTraits): void {
       const error = await failing.catch((thrown) => thrown);
       const told = `${error.message} ${error.stack} ${JSON.stringify(error.cause ?? null)}`;
       if (traits.secret !== null) expect(told).not.toContain(traits.secret);
+      subject.heal();
+      expect(joined(await collect(tts.synthesize(OTHER, { signal: never() }))).length).toBeGreaterThan(0);
+    });
+
+    test.runIf(traits.hasService)('takes as long as the service needs while audio keeps coming', async () => {
+      const { tts, clock } = await start({ spacingMs: 5 });
+      const chunks = tts.synthesize(LONG, { signal: never() })[Symbol.asyncIterator]();
+      let waits = 0;
+      for (let done = false; !done; waits++) {
+        const next = chunks.next();
+        clock.advance(traits.timeoutMs - 1);
+        done = (await next).done === true;
+      }
+      expect(waits).toBeGreaterThan(3);
+    });
+
+    test.runIf(traits.hasService)('gives up a service that falls silent, after all that it said', async () => {
+      const { tts, clock, ...subject } = await start();
+      subject.fail('stall');
+      const chunks = tts.synthesize(SENTENCE, { signal: never() })[Symbol.asyncIterator]();
+      expect((await chunks.next()).value?.pcm.length).toBeGreaterThan(0);
+      const rest = expect(chunks.next()).rejects.toMatchObject({ code: 'ERR_SERVICE_TIMEOUT' });
+      clock.advance(traits.timeoutMs);
+      await rest;
     });
 
     test.runIf(traits.hasService)('does not wait for ever', async () => {

@@ -1,6 +1,7 @@
 /** What every text-to-speech adapter over a shared WebSocket must do beside speaking: connections, retries, time-outs. */
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Tts } from '../../../../src/agent/services/tts.ts';
+import { refusalOf } from '../../../../src/agent/services/refusal.ts';
+import type { SocketTts } from '../../../../src/agent/services/tts/socket-tts.ts';
 import {
   type SpeechFault,
   type SpeechSocketFake,
@@ -10,25 +11,24 @@ import {
 import type { FakeClock } from '../../../support/fake-clock.ts';
 import { collect, joined, never, type TtsFault, type TtsSubject } from './conformance.ts';
 
-export interface SocketTts extends Tts {
-  readonly connectionCount: number;
-  warm(signal: AbortSignal): Promise<void>;
-  close(): void;
-}
-
 export interface SocketFixture {
   fake: SpeechSocketFake;
   clock: FakeClock;
-  tts: SocketTts;
+  tts: SocketTts<unknown>;
 }
 
 const FAULTS: Record<TtsFault, SpeechFault> = {
   unauthorized: { status: 401 },
+  forbidden: { status: 403 },
   'rate-limited': { status: 429 },
   'server-error': { status: 500 },
+  overloaded: { status: 503 },
   hang: 'hang',
+  stall: 'stall',
   cut: 'cut-after-audio',
   malformed: 'wrong-shape',
+  half: 'half-message',
+  empty: 'no-audio',
 };
 
 /** For the suite of every voice: a fault is one of the protocol, on a connection that is open. */
@@ -39,6 +39,13 @@ export function socketSubject({ fake, clock, tts }: SocketFixture): TtsSubject {
     fail: (fault) => {
       fake.faults.push(FAULTS[fault], FAULTS[fault]);
     },
+    heal: () => {
+      fake.faults.length = 0;
+    },
+    asked: () => fake.received.length > 0,
+    spokenTexts: null,
+    connections: () => fake.handshakes,
+    openCount: () => fake.connectionCount,
     givenUp: () => fake.canceled.length,
     disappear: () => fake.close(),
     close: async () => {
@@ -78,7 +85,7 @@ export function testSpeechSocket(name: string, traits: SocketTraits): void {
 
     test('speaks every sentence on the connection that is open', async () => {
       const fixture = await start();
-      await fixture.tts.warm(never());
+      await fixture.tts.open(never());
       expect(fixture.fake.handshakes).toBe(1);
       for (const text of ['One.', 'Two.', 'Three.']) await speak(fixture, text);
       await Promise.all([speak(fixture), speak(fixture, 'At once.')]);
@@ -176,7 +183,7 @@ export function testSpeechSocket(name: string, traits: SocketTraits): void {
 
     test('survives a warm connection that is gone when it is needed', async () => {
       const fixture = await start();
-      await fixture.tts.warm(never());
+      await fixture.tts.open(never());
       fixture.fake.dropConnections();
       expect(joined(await speak(fixture))).toEqual(whole);
       expect(fixture.fake.handshakes).toBe(2);
@@ -186,7 +193,7 @@ export function testSpeechSocket(name: string, traits: SocketTraits): void {
       'fails one sentence, and no other, for %o',
       async (fault) => {
         const fixture = await start();
-        await fixture.tts.warm(never());
+        await fixture.tts.open(never());
         fixture.fake.faults.push(fault);
         const failing = speak(fixture, 'Bad.');
         const other = speak(fixture);
@@ -206,13 +213,18 @@ export function testSpeechSocket(name: string, traits: SocketTraits): void {
 
     test.each([
       [401, 'ERR_SERVICE_FAILED', /key \(401\)/],
+      [403, 'ERR_SERVICE_FAILED', /key \(403\)/],
       [429, 'ERR_SERVICE_UNAVAILABLE', /rate or quota \(429\)/],
       [500, 'ERR_SERVICE_FAILED', /\(500\)/],
+      [503, 'ERR_SERVICE_UNAVAILABLE', /\(503\)/],
     ])('has a code for a handshake that is refused with %i', async (status, code, words) => {
       const fixture = await start();
       fixture.fake.refusesWith = status;
-      await expect(speak(fixture)).rejects.toMatchObject({ code, message: expect.stringMatching(words) });
-      await expect(fixture.tts.warm(never())).rejects.toMatchObject({ code });
+      fixture.fake.retryAfterSeconds = 4;
+      const failing = speak(fixture);
+      await expect(failing).rejects.toMatchObject({ code, message: expect.stringMatching(words) });
+      expect(refusalOf(await failing.catch((error: unknown) => error))).toMatchObject({ status, retryAfterMs: 4_000 });
+      await expect(fixture.tts.open(never())).rejects.toMatchObject({ code });
       expect(fixture.fake.handshakes).toBe(2);
       fixture.fake.refusesWith = null;
       expect(joined(await speak(fixture))).toEqual(whole);
@@ -230,7 +242,7 @@ export function testSpeechSocket(name: string, traits: SocketTraits): void {
 
     test('leaves a connection on which nothing came in time', async () => {
       const fixture = await start();
-      await fixture.tts.warm(never());
+      await fixture.tts.open(never());
       fixture.fake.faults.push('hang');
       const waiting = speak(fixture);
       await expect.poll(() => fixture.fake.speaking, { timeout: 10_000 }).toBe(1);
@@ -266,8 +278,8 @@ export function testSpeechSocket(name: string, traits: SocketTraits): void {
       const speaking = speak(fixture);
       await expect.poll(() => fixture.fake.speaking, { timeout: 10_000 }).toBe(1);
       fixture.tts.close();
-      await expect(speaking).rejects.toMatchObject({ code: 'ERR_SERVICE_FAILED' });
-      await expect(speak(fixture)).rejects.toMatchObject({ code: 'ERR_SERVICE_FAILED' });
+      await expect(speaking).rejects.toMatchObject({ code: 'ERR_SHUTTING_DOWN' });
+      await expect(speak(fixture)).rejects.toMatchObject({ code: 'ERR_SHUTTING_DOWN' });
       await expect.poll(() => fixture.fake.connectionCount, { timeout: 10_000 }).toBe(0);
     });
 

@@ -1,8 +1,13 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { ServiceSocket, type ServiceSocketOptions, type SocketEnd } from '../../../../src/agent/services/stt/socket.ts';
-import { systemClock } from '../../../../src/clock.ts';
-import { HearingServer } from '../../../fakes/hearing-socket.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
+import { refusalOf } from '../../../src/agent/services/refusal.ts';
+import {
+  ServiceSocket,
+  type ServiceSocketOptions,
+  type SocketEnd,
+} from '../../../src/agent/services/service-socket.ts';
+import { systemClock } from '../../../src/clock.ts';
+import { HearingServer } from '../../fakes/hearing-socket.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 const patient = { timeout: 20_000 };
 let server: HearingServer;
@@ -65,9 +70,16 @@ test('a connection that breaks is worth another one, a refusal is not', async ()
   await expect
     .poll(() => ends[1], patient)
     .toMatchObject({
-      error: { code: 'ERR_SERVICE_UNAVAILABLE' },
+      error: { code: 'ERR_SERVICE_FAILED', cause: { status: 403 } },
       worthRetrying: false,
     });
+});
+
+test('a refusal tells how long to wait, when the service says so', async () => {
+  Object.assign(server.faults, { refuse: 429, retryAfterSeconds: 7 });
+  connect();
+  await expect.poll(() => ends, patient).toMatchObject([{ error: { code: 'ERR_SERVICE_UNAVAILABLE' } }]);
+  expect(refusalOf(ends[0]!.error)).toMatchObject({ status: 429, retryAfterMs: 7_000 });
 });
 
 test('close() tells nobody and leaves nothing open, before and after the upgrade', async () => {

@@ -1,11 +1,12 @@
 /**
- * One WebSocket to a speech service: opening it within a time, JSON and binary frames, a limit to what waits to be
+ * One WebSocket to an AI service: opening it within a time, JSON and binary frames, a limit to what waits to be
  * sent, and the translation of every way in which it ends into our error codes. Knows no service's messages and never
  * reconnects; the API key is in a header that is neither logged nor put into an error.
  */
 import { type ClientOptions, type RawData, WebSocket } from 'ws';
-import type { Clock, Timer } from '../../../clock.ts';
-import { AntipodeError } from '../../../errors.ts';
+import type { Clock, Timer } from '../../clock.ts';
+import { AntipodeError, type ErrorCode } from '../../errors.ts';
+import { refusal } from './refusal.ts';
 
 /** Where to connect, with the key among the headers. */
 export interface SocketAddress {
@@ -18,7 +19,7 @@ export interface SocketHandlers {
   /** A text frame that is JSON. */
   message(value: unknown): void;
   /** A frame that is something else. */
-  malformed(): void;
+  malformed(cause: unknown): void;
   /** Once, unless closed by us. */
   ended(end: SocketEnd): void;
 }
@@ -49,15 +50,6 @@ export const SERVICE_SOCKET_DEFAULTS = {
   maxFrameBytes: 1_048_576,
 } as const;
 
-/**
- * Refuse a key that no header can carry, as one with a line end from a file, before it is used.
- * @throws ERR_SERVICE_UNAVAILABLE
- */
-export function requireKey(apiKey: string, service: string, variable: string): void {
-  if (/^[\x21-\x7e]+$/.test(apiKey)) return;
-  throw new AntipodeError('ERR_SERVICE_UNAVAILABLE', `${service} needs a key: set ${variable}.`);
-}
-
 /** After our close frame, until the connection is torn down. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
@@ -79,7 +71,7 @@ export class ServiceSocket {
     };
     this.#socket = new WebSocket(address.url, settings);
     this.#timer = clock.setTimeout(() => {
-      this.#end('ERR_SERVICE_TIMEOUT', `${service} took longer than ${connectTimeoutMs} ms to connect.`, false);
+      this.#failed('ERR_SERVICE_TIMEOUT', `${service} took longer than ${connectTimeoutMs} ms to connect.`, false);
     }, connectTimeoutMs);
     this.#socket.on('open', () => {
       this.#opened = true;
@@ -89,17 +81,18 @@ export class ServiceSocket {
     this.#socket.on('message', (data, isBinary) => this.#receive(data, isBinary));
     this.#socket.on('unexpected-response', (_request, response) => {
       response.resume();
-      this.#refused(response.statusCode ?? 0);
+      const retryAfter = response.headers['retry-after'] ?? null;
+      this.#end(refusal(service, response.statusCode ?? 0, { retryAfter }), false);
     });
     this.#socket.on('error', (cause) => {
       if (!this.#opened) {
-        this.#end('ERR_SERVICE_UNAVAILABLE', `${service} cannot be reached.`, false, cause);
+        this.#failed('ERR_SERVICE_UNAVAILABLE', `${service} cannot be reached.`, false, cause);
       } else {
-        this.#end('ERR_SERVICE_FAILED', `The connection to ${service} broke.`, true, cause);
+        this.#failed('ERR_SERVICE_FAILED', `The connection to ${service} broke.`, true, cause);
       }
     });
     this.#socket.on('close', (code) => {
-      this.#end('ERR_SERVICE_FAILED', `${service} closed the connection (${code}).`, true);
+      this.#failed('ERR_SERVICE_FAILED', `${service} closed the connection (${code}).`, true);
     });
   }
 
@@ -120,7 +113,7 @@ export class ServiceSocket {
     if (!this.isOpen) return;
     const { service, maxBufferedBytes } = this.#options;
     if (this.#socket.bufferedAmount > maxBufferedBytes) {
-      this.#end('ERR_SERVICE_TIMEOUT', `${service} takes audio slower than it is spoken.`, false);
+      this.#failed('ERR_SERVICE_TIMEOUT', `${service} takes what it is sent too slowly.`, false);
       return;
     }
     this.#socket.send(frame);
@@ -131,32 +124,32 @@ export class ServiceSocket {
     const { handlers } = this.#options;
     let value: unknown;
     try {
-      if (isBinary) throw new SyntaxError('binary');
+      if (isBinary) throw new SyntaxError('A binary frame.');
       value = JSON.parse(data.toString());
-    } catch {
-      handlers.malformed();
+    } catch (cause) {
+      handlers.malformed(cause);
       return;
     }
     handlers.message(value);
   }
 
-  #refused(status: number): void {
-    const { service } = this.#options;
-    if (status === 401 || status === 403) {
-      this.#end('ERR_SERVICE_UNAVAILABLE', `${service} refused our key (${status}).`, false);
-    } else if (status === 429) {
-      this.#end('ERR_SERVICE_UNAVAILABLE', `${service} limits our rate or quota (429).`, false);
-    } else {
-      this.#end('ERR_SERVICE_FAILED', `${service} refused the connection (${status}).`, false);
-    }
+  #failed(code: ErrorCode, message: string, worthRetrying: boolean, cause?: unknown): void {
+    this.#end(new AntipodeError(code, message, { cause }), worthRetrying);
   }
 
-  #end(code: AntipodeError['code'], message: string, worthRetrying: boolean, cause?: unknown): void {
+  #end(error: AntipodeError, worthRetrying: boolean): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#timer.cancel();
     this.#socket.terminate();
-    this.#options.handlers.ended({ error: new AntipodeError(code, message, { cause }), worthRetrying });
+    this.#options.handlers.ended({ error, worthRetrying });
+  }
+
+  /** Tear down without a word; no handler is called any more. Idempotent. */
+  abandon(): void {
+    this.#ended = true;
+    this.#timer.cancel();
+    this.#socket.terminate();
   }
 
   /** Say goodbye, then tear down. No handler is called any more. Idempotent. */

@@ -1,0 +1,21 @@
+/** What is counted of services whatever call they work for. What calls see of them, their observers count. */
+import { counter, gauge, type Registry } from '../../../telemetry/index.ts';
+
+export type ServiceMetrics = ReturnType<typeof serviceMetrics>;
+
+export function serviceMetrics(registry: Registry) {
+  return {
+    breakerOpen: gauge(
+      registry,
+      'antipode_service_breaker_open',
+      '1 while an AI service is left alone after failures, 0 while it is used.',
+      ['kind', 'service'],
+    ),
+    failovers: counter(
+      registry,
+      'antipode_service_failovers_total',
+      'Requests that another AI service took over because the one before had failed.',
+      ['kind', 'from', 'to'],
+    ),
+  };
+}
