@@ -1,17 +1,18 @@
 /**
- * The demo: a front desk that tells the time, books a table, counts to thirty and says goodbye. Without a key it runs
- * on the core's own programs and a script; with OPENAI_API_KEY on OpenAI's speech and language models.
+ * The demo: a front desk that tells the time, books a table, counts to thirty and says goodbye. Without AI services it
+ * runs on the core's own programs and a script, else on the speech and language services that are chosen.
  */
 import {
   type AgentCall,
   type AgentNotice,
   type AgentServices,
-  answerByModel,
   answerByScript,
   type Chain,
   Conversation,
+  cascade,
   chain,
   defineAgent,
+  IDLE_DEFAULTS,
   listen,
   speak,
   takeTurns,
@@ -24,9 +25,7 @@ import { DESK_INSTRUCTIONS, deskTools } from './front-desk/tools.ts';
 const KEYLESS_NOTICE =
   'This front desk runs without an AI service. It understands a fixed list of English sentences, such as the examples, ' +
   'is tuned to a synthetic voice, and is no substitute for real speech recognition: it may not understand you. ' +
-  'You can also type. With OPENAI_API_KEY set it uses OpenAI instead.';
-
-const OPENAI_NOTICE = "This front desk sends what you say to OpenAI's speech and language services.";
+  'You can also type. With OPENAI_API_KEY set it uses OpenAI instead, and other services where they are chosen.';
 
 export default defineAgent({
   name: 'front-desk',
@@ -40,20 +39,17 @@ export default defineAgent({
     'That is all, thank you',
   ],
 
-  legs: ({ openai }) =>
-    openai
-      ? [
-          { kind: 'stt', service: 'openai', k: 1, local: false },
-          { kind: 'llm', service: 'openai', k: 1, local: false },
-          { kind: 'tts', service: 'openai', k: 1, local: false },
-        ]
-      : [
-          { kind: 'stt', service: 'pocketsphinx', k: 1, local: true },
-          { kind: 'tts', service: 'flite', k: 1, local: true },
-        ],
+  legs: ({ stack }) =>
+    stack?.legs ?? [
+      { kind: 'stt', service: 'pocketsphinx', k: 1, local: true },
+      { kind: 'tts', service: 'flite', k: 1, local: true },
+    ],
 
   notices(services) {
-    if (services.openai) return [{ level: 'info', code: 'openai', text: OPENAI_NOTICE }];
+    if (services.stack) {
+      const text = `This front desk sends what you say to AI services: ${services.stack.names.join(', ')}.`;
+      return [{ level: 'info', code: 'services', text }];
+    }
     const notices: AgentNotice[] = [{ level: 'info', code: 'keyless', text: KEYLESS_NOTICE }];
     const { flite } = services;
     if ('missing' in flite) notices.push({ level: 'warning', code: 'flite-missing', text: flite.missing });
@@ -63,49 +59,34 @@ export default defineAgent({
   },
 
   async prepare(services, signal) {
-    if (services.openai) return;
+    if (services.stack) return;
     const { flite } = services;
     const stt = services.pocketsphinx(FRONT_DESK_GRAMMAR);
     if (!('missing' in flite)) await flite.prepare(sentencesOf(DESK_PHRASES), signal);
     if (!('missing' in stt)) await stt.prepare();
   },
 
-  pipeline: (call, services) => (services.openai ? byModel(call, services) : byScript(call, services)),
+  pipeline: (call, services) =>
+    services.stack
+      ? cascade({
+          call,
+          services,
+          instructions: DESK_INSTRUCTIONS,
+          greeting: DESK_GREETING,
+          notUnderstood: DESK_NOT_UNDERSTOOD,
+          tools: deskTools(() => call.clock.date()),
+        })
+      : byScript(call, services),
 });
 
 function byScript(call: AgentCall, services: AgentServices): Chain {
   const conversation = new Conversation();
   return chain(
     listen({ call, vad: services.vad }),
-    takeTurns({ call }),
+    takeTurns({ call, idle: IDLE_DEFAULTS }),
     transcribe({ call, conversation, stt: services.pocketsphinx(FRONT_DESK_GRAMMAR) }),
     answerByScript<DeskState>({ call, script: deskScript }),
     speak({ call, conversation, tts: services.flite }),
-  );
-}
-
-function byModel(call: AgentCall, services: AgentServices): Chain {
-  const { flite } = services;
-  const { stt, llm, tts } = services.openai!;
-  const conversation = new Conversation();
-  return chain(
-    listen({ call, vad: services.vad }),
-    takeTurns({ call }),
-    transcribe({ call, conversation, stt }),
-    answerByModel({
-      call,
-      llm,
-      conversation,
-      instructions: () => DESK_INSTRUCTIONS,
-      greeting: DESK_GREETING,
-      notUnderstood: DESK_NOT_UNDERSTOOD,
-      tools: deskTools(() => call.clock.date()),
-      apology: (error) =>
-        error.code === 'ERR_SERVICE_UNAVAILABLE'
-          ? 'Sorry, I cannot reach my services at the moment. Please try again later.'
-          : 'Sorry, something went wrong. Please say that again.',
-    }),
-    speak({ call, conversation, tts, spareTts: 'missing' in flite ? null : flite }),
   );
 }
 

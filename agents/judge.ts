@@ -4,21 +4,18 @@
  */
 import { z } from 'zod';
 import {
-  answerByModel,
   answerByScript,
   Conversation,
+  cascade,
   chain,
   defineAgent,
   judge,
-  listen,
-  parallel,
   type Script,
   speak,
   takeTurns,
-  transcribe,
 } from '../src/agent/index.ts';
 
-const NEEDS_MODEL = 'This agent needs a language model: start the server with OPENAI_API_KEY set.';
+const NEEDS_MODEL = 'This agent needs a language model: start the server with OPENAI_API_KEY set, or choose services.';
 
 const verdictSchema = z.object({
   /** Whether the caller's last move keeps to the rules. */
@@ -63,56 +60,32 @@ export default defineAgent({
   description: 'Plays a word game with you while a second model judges your moves and tells the first.',
   examples: ['Tiger', 'Rabbit', 'What is my score?'],
 
-  legs: ({ openai }) =>
-    openai
-      ? [
-          { kind: 'stt', service: 'openai', k: 1, local: false },
-          { kind: 'llm', service: 'openai', k: 1, local: false },
-          { kind: 'tts', service: 'openai', k: 1, local: false },
-        ]
-      : [{ kind: 'tts', service: 'flite', k: 1, local: true }],
+  legs: ({ stack }) => stack?.legs ?? [{ kind: 'tts', service: 'flite', k: 1, local: true }],
 
-  notices: ({ openai }) => (openai ? [] : [{ level: 'warning', code: 'model-missing', text: NEEDS_MODEL }]),
+  notices: ({ stack }) => (stack ? [] : [{ level: 'warning', code: 'model-missing', text: NEEDS_MODEL }]),
 
   pipeline(call, services) {
-    const { flite, openai } = services;
     const conversation = new Conversation();
-    if (!openai) {
+    if (!services.stack) {
       return chain(
         takeTurns({ call }),
         answerByScript({ call, script: apologies }),
-        speak({ call, conversation, tts: flite }),
+        speak({ call, conversation, tts: services.flite }),
       );
     }
-    const { stt, llm, tts } = openai;
+    const { llm } = services.stack;
     let verdict: Verdict | null = null;
-    return chain(
-      listen({ call, vad: services.vad }),
-      takeTurns({ call }),
-      transcribe({ call, conversation, stt }),
-      parallel(
-        answerByModel({
-          call,
-          llm,
-          conversation,
-          instructions: () => steer(verdict),
-          greeting: GREETING,
-          notUnderstood: 'Sorry, I did not catch that. Which animal did you say?',
-          tools: [],
-          apology: () => 'Sorry, something went wrong. Please say that again.',
-        }),
-        judge({
-          call,
-          llm,
-          conversation,
-          instructions: JUDGE,
-          verdict: verdictSchema,
-          onVerdict: (given) => {
-            verdict = given;
-          },
-        }),
-      ),
-      speak({ call, conversation, tts, spareTts: 'missing' in flite ? null : flite }),
-    );
+    const onVerdict = (given: Verdict) => {
+      verdict = given;
+    };
+    return cascade({
+      call,
+      services,
+      conversation,
+      instructions: () => steer(verdict),
+      greeting: GREETING,
+      notUnderstood: 'Sorry, I did not catch that. Which animal did you say?',
+      beside: judge({ call, llm, conversation, instructions: JUDGE, verdict: verdictSchema, onVerdict }),
+    });
   },
 });

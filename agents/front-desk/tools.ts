@@ -1,6 +1,6 @@
 /** The front desk's abilities for a language model: the same that the script has. */
 import { z } from 'zod';
-import type { Tool } from '../../src/agent/index.ts';
+import { hangUpTool, type Tool } from '../../src/agent/index.ts';
 import { timeInWords } from './numbers.ts';
 
 export function deskTools(now: () => Date): readonly Tool[] {
@@ -9,6 +9,7 @@ export function deskTools(now: () => Date): readonly Tool[] {
       name: 'get_time',
       description: 'The time of day here, in words. Call it whenever the caller asks for the time.',
       parameters: z.object({}),
+      idempotent: true,
       run: () => JSON.stringify({ time: timeInWords(now()) }),
     },
     {
@@ -19,17 +20,11 @@ export function deskTools(now: () => Date): readonly Tool[] {
         day: z.string().min(1).max(80).describe("In the caller's words, such as tomorrow"),
         time: z.string().min(1).max(80).describe("In the caller's words, such as evening or half past seven"),
       }),
+      keepOnInterruption: true,
+      filler: 'One moment, I look into the book.',
       run: (input) => JSON.stringify({ booked: input }),
     },
-    {
-      name: 'hang_up',
-      description: 'End the call. Call it when the caller says goodbye or that this is all, and say goodbye as well.',
-      parameters: z.object({}),
-      run(_input, context) {
-        context.hangUpAfterReply('The caller said goodbye.');
-        return JSON.stringify({ ok: true });
-      },
-    },
+    hangUpTool({ reason: 'The caller said goodbye.' }),
   ];
 }
 

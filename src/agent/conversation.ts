@@ -1,59 +1,64 @@
 /**
- * The context: who said what, in order, with the agent's words exactly as far as the caller heard them. Stages write
- * it, language models read it. Holds no audio and no timing.
+ * The context: who said what, in order, with the agent's words exactly as far as the caller heard them, and each tool
+ * call from its beginning. Stages write it, language models read it. Holds no audio and no timing.
  */
 import { z } from 'zod';
 import { AntipodeError } from '../errors.ts';
+import {
+  applyChange,
+  type ConversationChange,
+  type ConversationEntry,
+  conversationEntrySchema,
+  type ToolEntry,
+} from './context/index.ts';
 import type { Turn } from './turn.ts';
 
-const turn = z.number().int().nonnegative();
+export type { AgentEntry, CallerEntry, ConversationEntry, SummaryEntry, ToolEntry } from './context/index.ts';
 
-const callerEntry = z.object({ role: z.literal('caller'), turn, text: z.string().min(1) });
-const agentEntry = z.object({
-  role: z.literal('agent'),
-  turn,
-  /** What was heard of it. */
-  text: z.string().min(1),
-  interrupted: z.boolean(),
+/** Version 1 had no summaries and no running tools; it reads the same. */
+const snapshotSchema = z.strictObject({
+  version: z.union([z.literal(1), z.literal(2)]),
+  entries: z.array(conversationEntrySchema).max(10_000),
 });
-/** A tool call that was made and what it answered. */
-const toolEntry = z.object({
-  role: z.literal('tool'),
-  turn,
-  callId: z.string(),
-  name: z.string(),
-  /** JSON, as the model wrote it. */
-  arguments: z.string(),
-  /** JSON or plain words. */
-  result: z.string(),
-});
-const conversationEntry = z.discriminatedUnion('role', [callerEntry, agentEntry, toolEntry]);
-const snapshotSchema = z.strictObject({ version: z.literal(1), entries: z.array(conversationEntry).max(10_000) });
-
-export type CallerEntry = Readonly<z.infer<typeof callerEntry>>;
-export type AgentEntry = Readonly<z.infer<typeof agentEntry>>;
-export type ToolEntry = Readonly<z.infer<typeof toolEntry>>;
-export type ConversationEntry = CallerEntry | AgentEntry | ToolEntry;
 
 /** A context as JSON, for another process to go on with. */
 export interface ConversationSnapshot {
-  version: 1;
+  version: 2;
   entries: ConversationEntry[];
+}
+
+/** A call as a model wrote it. */
+export interface WrittenToolCall {
+  readonly callId: string;
+  readonly name: string;
+  readonly arguments: string;
+}
+
+/** A tool call in the context. */
+export interface RecordedToolCall {
+  /** What it answered. Once; later calls do nothing. */
+  answer(result: string): void;
+  /** It never happened for anybody: take it out, answered or not. */
+  withdraw(): void;
 }
 
 export interface ConversationOptions {
   /** The oldest entries go beyond this. */
   maxEntries?: number;
-  /** Told of every change, in order: the entry that came, and the turns whose caller entry it took the place of. */
-  onChange?(entry: ConversationEntry, replacedTurns: readonly number[]): void;
+  /** Told of every change, in order: whoever applies them to what the conversation began with has its entries. */
+  onChange?(change: ConversationChange): void;
 }
 
 export const CONVERSATION_DEFAULTS = { maxEntries: 400 } as const;
 
+/** What a model reads while a tool runs, so that it does not call it again. */
+const STILL_RUNNING = 'It is still running. Its answer will stand here.';
+const FATE_UNKNOWN = '{"error":"it is not known whether this was done"}';
+
 export class Conversation {
   readonly #maxEntries: number;
   readonly #onChange: ConversationOptions['onChange'];
-  #entries: ConversationEntry[] = [];
+  #entries: readonly ConversationEntry[] = [];
 
   constructor(options: ConversationOptions = {}) {
     this.#maxEntries = options.maxEntries ?? CONVERSATION_DEFAULTS.maxEntries;
@@ -61,7 +66,8 @@ export class Conversation {
   }
 
   /**
-   * Go on with what another conversation was exported as.
+   * Go on with what another conversation was exported as. A tool that ran there has nobody here to hear its answer: the
+   * model is told that its fate is unknown.
    * @throws ERR_REQUEST_MALFORMED when it is no snapshot of a known version
    */
   static import(snapshot: unknown, options: ConversationOptions = {}): Conversation {
@@ -72,40 +78,97 @@ export class Conversation {
       throw new AntipodeError('ERR_REQUEST_MALFORMED', `No conversation: ${path}: ${issue?.message}`, { path });
     }
     const conversation = new Conversation(options);
-    conversation.#entries = read.data.entries.slice(-conversation.#maxEntries);
+    conversation.#entries = read.data.entries
+      .slice(-conversation.#maxEntries)
+      .map((entry) => (entry.role === 'tool' && entry.pending ? answered(entry, FATE_UNKNOWN) : entry));
     return conversation;
   }
 
   /** All of it as JSON. */
   export(): ConversationSnapshot {
-    return { version: 1, entries: structuredClone(this.#entries) };
+    return { version: 2, entries: structuredClone([...this.#entries]) };
   }
 
+  /** As it is now; a later change makes a new array. */
   get entries(): readonly ConversationEntry[] {
     return this.#entries;
   }
 
-  /** The caller's words of a turn; they replace those of the unheard turn that it carries on. */
+  /**
+   * The caller's words of a turn. They stand where those of the unheard turn stood that it carries on, since the tools
+   * that ran for that one were called by words that are among these.
+   */
   callerSaid(turn: Turn, text: string): void {
     const replaced = new Set([turn.number]);
     for (let before = turn.continues; before !== null; before = before.continues) replaced.add(before.number);
-    this.#entries = this.#entries.filter((entry) => entry.role !== 'caller' || !replaced.has(entry.turn));
-    if (text !== '') this.#add({ role: 'caller', turn: turn.number, text }, [...replaced]);
+    const places = this.#entries.flatMap((entry, index) =>
+      entry.role === 'caller' && replaced.has(entry.turn) ? [index] : [],
+    );
+    const first = places[0];
+    for (const place of places.slice(1).reverse()) this.#change({ at: place, removed: 1, added: [] });
+    const added: ConversationEntry[] = text === '' ? [] : [{ role: 'caller', turn: turn.number, text }];
+    if (first !== undefined) this.#change({ at: first, removed: 1, added });
+    else this.#append(added);
   }
 
   /** What the caller heard of a turn's reply; nothing is recorded when that was nothing. */
   agentSaid(turn: Turn, text: string, interrupted: boolean): void {
-    if (text !== '') this.#add({ role: 'agent', turn: turn.number, text, interrupted });
+    if (text !== '') this.#append([{ role: 'agent', turn: turn.number, text, interrupted }]);
   }
 
-  toolAnswered(turn: Turn, call: { callId: string; name: string; arguments: string }, result: string): void {
-    const { callId, name, arguments: written } = call;
-    this.#add({ role: 'tool', turn: turn.number, callId, name, arguments: written, result });
+  /** A tool begins: it is in the context from here on, and its answer takes its place when it has ended. */
+  toolCalled(turn: Turn, { callId, name, arguments: written }: WrittenToolCall): RecordedToolCall {
+    const fields = { turn: turn.number, callId, name, arguments: written };
+    let current: ToolEntry | null = { role: 'tool', ...fields, result: STILL_RUNNING, pending: true };
+    this.#append([current]);
+    const replace = (next: ToolEntry | null): void => {
+      if (current === null) return;
+      const at = this.#entries.indexOf(current);
+      const added = next === null ? [] : [next];
+      if (at !== -1) this.#change({ at, removed: 1, added });
+      else if (current.pending) this.#append(added);
+      current = next;
+    };
+    return {
+      answer(result) {
+        if (current?.pending) replace(answered(current, result));
+      },
+      withdraw: () => replace(null),
+    };
   }
 
-  #add(entry: ConversationEntry, replacedTurns: readonly number[] = []): void {
-    this.#entries.push(entry);
-    if (this.#entries.length > this.#maxEntries) this.#entries.splice(0, this.#entries.length - this.#maxEntries);
-    this.#onChange?.(entry, replacedTurns);
+  /** A tool call that was answered at once. */
+  toolAnswered(turn: Turn, { callId, name, arguments: written }: WrittenToolCall, result: string): void {
+    this.#append([{ role: 'tool', turn: turn.number, callId, name, arguments: written, result }]);
   }
+
+  /**
+   * A summary takes the place of the oldest entries.
+   * @returns false, with nothing changed, when `oldest` are no longer exactly those
+   */
+  summarized(oldest: readonly ConversationEntry[], text: string): boolean {
+    const last = oldest.at(-1);
+    if (last === undefined || text === '' || oldest.some((entry, index) => this.#entries[index] !== entry))
+      return false;
+    this.#change({ at: 0, removed: oldest.length, added: [{ role: 'summary', turn: last.turn, text }] });
+    return true;
+  }
+
+  #append(added: readonly ConversationEntry[]): void {
+    if (added.length === 0) return;
+    this.#change({ at: this.#entries.length, removed: 0, added });
+    const over = this.#entries.length - this.#maxEntries;
+    // A summary holds more than the entries after it.
+    const at = this.#entries[0]?.role === 'summary' && this.#maxEntries > 1 ? 1 : 0;
+    if (over > 0) this.#change({ at, removed: over, added: [] });
+  }
+
+  #change(change: ConversationChange): void {
+    this.#entries = applyChange(this.#entries, change);
+    this.#onChange?.(change);
+  }
+}
+
+function answered({ pending: _, ...entry }: ToolEntry, result: string): ToolEntry {
+  return { ...entry, result };
 }

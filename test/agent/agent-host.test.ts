@@ -52,7 +52,7 @@ function recordingLog(): { log: Logger; errors: { code: string; module: string }
 describe('the agent host', { timeout: 30_000 }, () => {
   test('offers the agents that ship, described for the registry', async () => {
     const { host } = await loadHost();
-    expect(host.agents.map(({ name }) => name)).toEqual(['echo', 'front-desk', 'judge']);
+    expect(host.agents.map(({ name }) => name)).toEqual(['direct', 'echo', 'front-desk', 'judge']);
     for (const agent of host.agents) expect(agentDescriptionSchema.parse(agent)).toEqual(agent);
     expect(host.legs('echo')).toEqual([]);
   });

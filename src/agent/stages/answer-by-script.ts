@@ -28,7 +28,7 @@ export interface Script<S> {
 }
 
 export interface AnswerByScriptOptions<S> {
-  call: Pick<AgentCall, 'send' | 'clock'>;
+  call: Pick<AgentCall, 'send' | 'clock' | 'log'>;
   script: Script<S>;
 }
 
@@ -39,8 +39,9 @@ export function answerByScript<S>({ call, script }: AnswerByScriptOptions<S>): S
     name: 'answer-by-script',
     call,
     answer({ turn, text, voicedMs }, reply) {
-      // The unheard reply never happened for the caller; its words are part of `text` now.
-      if (last !== null && turn.continues === last.turn) state = last.before;
+      // The unheard reply never happened for the caller; its words are part of `text` now, or were none.
+      if (last !== null && (turn.continues === last.turn || last.turn.signal.reason === 'rejected'))
+        state = last.before;
       last = { turn, before: state };
       const now = call.clock.date();
       const step = text === null ? script.greet(state, now) : script.respond(state, text, voicedMs, now);
@@ -49,6 +50,10 @@ export function answerByScript<S>({ call, script }: AnswerByScriptOptions<S>): S
       if (step.hangUp !== undefined) reply.hangUp(step.hangUp);
     },
     apology: script.apology,
-    onError: (error) => asAntipodeError(error, 'ERR_AGENT_FAILED', 'The script failed.'),
+    onError(error, turn) {
+      const failure = asAntipodeError(error, 'ERR_AGENT_FAILED', 'The script failed.');
+      call.log.error({ err: failure, turn: turn.number }, 'the script failed');
+      return failure;
+    },
   });
 }

@@ -1,17 +1,26 @@
 /**
- * What every answering stage has in common: which frames ask for an answer, and an apology in words when an earlier
- * stage failed. The answer itself comes from a script or a model, behind one function.
+ * What every answering stage has in common: which frames ask for an answer, words that can be spoken, and an apology
+ * when this or an earlier stage failed. The answer itself comes from a script or a model, behind one function.
  */
-import type { AntipodeError } from '../../errors.ts';
+import { AntipodeError } from '../../errors.ts';
 import type { Emit, Stage } from '../stage.ts';
 import type { Turn } from '../turn.ts';
 import type { AgentCall } from '../types.ts';
+import { SpeakableText } from './speakable-text.ts';
 
 /** Words of a reply as they come, and how the call goes on. */
 export interface ReplyWriter {
   say(text: string): void;
+  /** What was said so far is spoken without waiting for what follows. */
+  pause(): void;
+  /** What was held back, as it might have gone on, goes out. */
+  flush(): void;
   /** End the call once the reply has been played; the reason is for people. */
   hangUp(reason: string): void;
+  /** All that went out to be spoken so far. */
+  readonly said: string;
+  /** The call ends after it. */
+  readonly hangsUp: boolean;
 }
 
 /** What is to be answered. */
@@ -25,7 +34,9 @@ export interface Answerable {
 
 export interface AnswerOptions {
   name: string;
-  call: Pick<AgentCall, 'send' | 'clock'>;
+  call: Pick<AgentCall, 'send' | 'clock' | 'log'>;
+  /** Leave out what cannot be spoken: marks of markdown, emoji, the paths of addresses. @defaultValue false */
+  spoken?: boolean;
   /** Writes the reply. A throw of it becomes an apology. Nothing said means nothing to say. */
   answer(question: Answerable, reply: ReplyWriter): void | Promise<void>;
   /** What to say when something failed. */
@@ -33,35 +44,41 @@ export interface AnswerOptions {
   onError(error: unknown, turn: Turn): AntipodeError;
 }
 
+/** When the agent's own apology fails too. */
+const LAST_APOLOGY = 'Sorry, something went wrong.';
+
 export function answering(options: AnswerOptions): Stage {
+  const { call } = options;
+
   const run = async (question: Answerable, emit: Emit): Promise<void> => {
-    const { turn } = question;
-    let hangUp: string | null = null;
-    const reply: ReplyWriter = {
-      say(text) {
-        if (text === '') return;
-        turn.marks.repliedAtMs ??= options.call.clock.now();
-        emit({ kind: 'reply-text', turn, text });
-      },
-      hangUp(reason) {
-        hangUp = reason;
-      },
-    };
+    const reply = new Reply(question.turn, options, emit);
     try {
       await options.answer(question, reply);
     } catch (error) {
-      if (turn.signal.aborted) return;
-      apologize(turn, options.onError(error, turn), emit);
+      if (question.turn.signal.aborted) return;
+      reply.flush();
+      apologize(question.turn, options.onError(error, question.turn), emit);
       return;
     }
-    emit({ kind: 'reply-ended', turn, hangUp });
+    reply.flush();
+    emit({ kind: 'reply-ended', turn: question.turn, hangUp: reply.hangUpReason });
   };
 
   const apologize = (turn: Turn, error: AntipodeError, emit: Emit): void => {
-    options.call.send({ type: 'notice', level: 'error', code: error.code, text: error.message });
-    turn.marks.repliedAtMs ??= options.call.clock.now();
-    emit({ kind: 'reply-text', turn, text: `\n${options.apology(error)}` });
+    call.send({ type: 'notice', level: 'error', code: error.code, text: error.message });
+    turn.marks.repliedAtMs ??= call.clock.now();
+    emit({ kind: 'reply-text', turn, text: `\n${apologyFor(error, turn)}` });
     emit({ kind: 'reply-ended', turn, hangUp: null });
+  };
+
+  const apologyFor = (error: AntipodeError, turn: Turn): string => {
+    try {
+      return options.apology(error);
+    } catch (cause) {
+      const failure = new AntipodeError('ERR_AGENT_FAILED', "The agent's apology failed.", { cause });
+      call.log.error({ err: failure, stage: options.name, turn: turn.number }, 'an apology failed');
+      return LAST_APOLOGY;
+    }
   };
 
   return {
@@ -73,7 +90,9 @@ export function answering(options: AnswerOptions): Stage {
           return frame.turn.cause === 'call' ? run({ turn: frame.turn, text: null, voicedMs: 0 }, emit) : undefined;
         case 'transcript':
           emit(frame);
-          return frame.final ? run({ turn: frame.turn, text: frame.text, voicedMs: frame.voicedMs }, emit) : undefined;
+          // After a long silence the agent speaks of itself: whoever noticed it brings the words.
+          if (!frame.final || frame.turn.cause === 'idle') return;
+          return run({ turn: frame.turn, text: frame.text, voicedMs: frame.voicedMs }, emit);
         case 'turn-failed':
           apologize(frame.turn, frame.error, emit);
           return;
@@ -83,4 +102,50 @@ export function answering(options: AnswerOptions): Stage {
     },
     close() {},
   };
+}
+
+class Reply implements ReplyWriter {
+  readonly #turn: Turn;
+  readonly #call: AnswerOptions['call'];
+  readonly #emit: Emit;
+  readonly #speakable: SpeakableText | null;
+  said = '';
+  hangUpReason: string | null = null;
+
+  constructor(turn: Turn, { call, spoken }: AnswerOptions, emit: Emit) {
+    this.#turn = turn;
+    this.#call = call;
+    this.#emit = emit;
+    this.#speakable = spoken ? new SpeakableText() : null;
+  }
+
+  get hangsUp(): boolean {
+    return this.hangUpReason !== null;
+  }
+
+  say(text: string): void {
+    if (text.trim() !== '') this.#turn.marks.repliedAtMs ??= this.#call.clock.now();
+    this.#give(this.#speakable === null ? text : this.#speakable.push(text));
+  }
+
+  pause(): void {
+    this.flush();
+    // The end of a sentence shows by the space after it, and one without a mark by the end of its line.
+    if (this.said !== '' && !/\s$/.test(this.said)) this.#give(/[.!?]["')\]]*$/.test(this.said) ? ' ' : '\n');
+  }
+
+  hangUp(reason: string): void {
+    this.hangUpReason = reason;
+  }
+
+  flush(): void {
+    if (this.#speakable !== null) this.#give(this.#speakable.finish());
+  }
+
+  #give(text: string): void {
+    if (text === '') return;
+    if (this.said === '' && text.trim() === '') return;
+    this.said += text;
+    this.#emit({ kind: 'reply-text', turn: this.#turn, text });
+  }
 }

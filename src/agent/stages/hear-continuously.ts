@@ -1,11 +1,11 @@
 /**
  * Hears all of a call with a service that detects turns itself: a stage that feeds it and passes on what it says of
  * turns, for turn-taking; and a face of it as speech to text by the utterance, for transcribe. A stream that breaks is
- * opened anew after a while. Owns the stream; decides nothing.
+ * opened anew after a while, and until then a spare one hears by the utterance. Owns the stream; decides nothing.
  */
 import type { Timer } from '../../clock.ts';
-import { asAntipodeError } from '../../errors.ts';
-import { type ServiceWatch, watchFor } from '../observe/index.ts';
+import { type AntipodeError, asAntipodeError } from '../../errors.ts';
+import { watchFor } from '../observe/index.ts';
 import type {
   Stt,
   SttListenOptions,
@@ -16,15 +16,19 @@ import type {
 } from '../services/stt.ts';
 import type { Emit, Stage } from '../stage.ts';
 import { type AgentCall, EAR_SAMPLE_RATE } from '../types.ts';
+import { runOf, StreamUtterance } from './stream-utterance.ts';
 
 export interface HearContinuouslyOptions {
   call: Pick<AgentCall, 'clock' | 'log' | 'observe'>;
-  stt: TurnDetectingStt;
-  /** A broken stream is opened anew after this. */
+  stt: Pick<TurnDetectingStt, 'name' | 'open'>;
+  /** Hears each utterance while the stream is broken; the one that was under way is given to it from its beginning. */
+  spare?: Stt;
+  /** A broken stream is opened anew after this, then after twice as long each time that nothing came of it. */
   reopenAfterMs?: number;
+  maxReopenAfterMs?: number;
 }
 
-export const HEAR_CONTINUOUSLY_DEFAULTS = { reopenAfterMs: 1_000 } as const;
+export const HEAR_CONTINUOUSLY_DEFAULTS = { reopenAfterMs: 1_000, maxReopenAfterMs: 60_000 } as const;
 
 export interface ContinuousHearing {
   /** Goes before takeTurns. */
@@ -53,10 +57,13 @@ export function hearContinuously(options: HearContinuouslyOptions): ContinuousHe
 
 class Hearer implements Stage, Stt {
   readonly name: string;
-  readonly #options: HearContinuouslyOptions & { reopenAfterMs: number };
+  readonly #options: HearContinuouslyOptions & { reopenAfterMs: number; maxReopenAfterMs: number };
   #emit: Emit = () => {};
   #stream: SttStream | null = null;
   #reopenTimer: Timer | null = null;
+  /** How often in a row the stream broke without a word of it, and why the last time. */
+  #breaks = 0;
+  #broken: AntipodeError | null = null;
   #closed = false;
   /** The utterance that transcribe listens to; the newest when there are two. */
   #utterance: StreamUtterance | null = null;
@@ -76,8 +83,9 @@ class Hearer implements Stage, Stt {
   process(...[frame, emit]: Parameters<Stage['process']>): void {
     this.#emit = emit;
     if (frame.kind === 'caller-audio') {
-      this.#open()?.write(frame.audio.pcm);
-      this.#fedSamples += frame.audio.pcm.length;
+      const stream = this.#open();
+      stream?.write(frame.audio.pcm);
+      if (stream !== null) this.#fedSamples += frame.audio.pcm.length;
     }
     emit(frame);
   }
@@ -93,6 +101,8 @@ class Hearer implements Stage, Stt {
   }
 
   #onEvent(event: SttStreamEvent): void {
+    this.#breaks = 0;
+    this.#broken = null;
     switch (event.type) {
       case 'interim':
         this.#onWords(event.text);
@@ -139,19 +149,25 @@ class Hearer implements Stage, Stt {
   }
 
   #onError(cause: Error): void {
-    const { call, reopenAfterMs } = this.#options;
+    const { call, spare, reopenAfterMs, maxReopenAfterMs } = this.#options;
     const error = asAntipodeError(cause, 'ERR_SERVICE_FAILED', 'Speech to text broke off.');
-    call.log.warn({ err: error, service: this.name, reopenAfterMs }, 'speech to text broke off');
+    const waitMs = Math.min(maxReopenAfterMs, reopenAfterMs * 2 ** this.#breaks);
+    // An outage is told once, however often it is looked whether it is over.
+    const level = this.#breaks++ === 0 ? 'warn' : 'debug';
+    call.log[level]({ err: error, service: this.name, reopenAfterMs: waitMs }, 'speech to text broke off');
     this.#stream = null;
+    this.#broken = error;
     this.#finals = '';
     this.#text = '';
     this.#spentText = '';
     const atMs = call.clock.now();
-    call.observe({ type: 'service-failed', turn: null, kind: 'stt', service: this.name, code: error.code, atMs });
+    if (level === 'warn' && spare === undefined) {
+      call.observe({ type: 'service-failed', turn: null, kind: 'stt', service: this.name, code: error.code, atMs });
+    }
     this.#utterance?.failed(error);
     this.#reopenTimer = call.clock.setTimeout(() => {
       this.#reopenTimer = null;
-    }, reopenAfterMs);
+    }, waitMs);
   }
 
   /** Seconds that were sent since this was last asked. */
@@ -165,6 +181,7 @@ class Hearer implements Stage, Stt {
     const utterance: StreamUtterance = new StreamUtterance({
       ...options,
       service: this.name,
+      spare: this.#options.spare ?? null,
       now: () => this.#options.call.clock.now(),
       finalize: () => {
         this.#stream?.finalize();
@@ -179,6 +196,7 @@ class Hearer implements Stage, Stt {
       },
     });
     this.#utterance = utterance;
+    if (this.#broken !== null && this.#stream === null) utterance.failed(this.#broken);
     if (this.#unspent !== '') utterance.interim(this.#unspent);
     return utterance;
   }
@@ -193,105 +211,4 @@ class Hearer implements Stage, Stt {
     if (seconds === 0) return;
     watchFor(this.#options.call.observe, null).ran(runOf(this.name, atMs, atMs, 'ok', seconds));
   }
-}
-
-interface StreamUtteranceOptions extends SttListenOptions {
-  service: string;
-  now(): number;
-  /** Ask the service for the end of its turn; false when there is no stream. */
-  finalize(): boolean;
-  takeSeconds(): number;
-  onClosed(): void;
-}
-
-/** Some of the service's turns, as one utterance. */
-class StreamUtterance implements SttUtterance {
-  readonly #options: StreamUtteranceOptions;
-  /** Of the service's turns that ended within it. */
-  #ended: string[] = [];
-  #current = '';
-  /** The service's turn has probably ended with these words. */
-  #probable: string | null = null;
-  #answer: { resolve(text: string): void; reject(error: unknown): void } | null = null;
-  #askedAtMs = 0;
-  #closed = false;
-
-  constructor(options: StreamUtteranceOptions) {
-    this.#options = options;
-    options.signal.addEventListener('abort', () => this.close(), { once: true });
-  }
-
-  /** The stage feeds the service already. */
-  write(): void {}
-
-  interim(text: string): void {
-    this.#current = text;
-    this.#options.onInterim?.([...this.#ended, text].join(' ').trim());
-  }
-
-  probably(text: string): void {
-    this.#probable = text;
-  }
-
-  resumed(): void {
-    this.#probable = null;
-  }
-
-  ended(text: string): void {
-    this.#current = '';
-    this.#probable = null;
-    if (text !== '') this.#ended.push(text);
-    this.#resolve();
-  }
-
-  failed(error: unknown): void {
-    this.#current = '';
-    this.#probable = null;
-    this.#report('ERR_SERVICE_FAILED');
-    this.#answer?.reject(error);
-    this.#answer = null;
-  }
-
-  finish(): Promise<{ text: string }> {
-    this.#askedAtMs = this.#options.now();
-    return new Promise((resolve, reject) => {
-      this.#answer = { resolve: (text) => resolve({ text }), reject };
-      if (this.#probable !== null) this.#resolve(this.#probable);
-      else if (this.#current === '' && this.#ended.length > 0) this.#resolve();
-      else if (!this.#options.finalize()) this.#resolve(this.#current);
-    });
-  }
-
-  #resolve(last = ''): void {
-    if (this.#answer === null) return;
-    this.#report('ok');
-    this.#answer.resolve([...this.#ended, last].join(' ').trim());
-    this.#answer = null;
-  }
-
-  #report(outcome: 'ok' | 'aborted' | 'ERR_SERVICE_FAILED'): void {
-    if (this.#answer === null) return;
-    const { service, now, takeSeconds, watch } = this.#options;
-    watch?.ran(runOf(service, this.#askedAtMs, now(), outcome, takeSeconds()));
-  }
-
-  close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#report('aborted');
-    this.#answer?.reject(this.#options.signal.reason);
-    this.#answer = null;
-    this.#options.onClosed();
-  }
-}
-
-function runOf(
-  service: string,
-  startedAtMs: number,
-  endedAtMs: number,
-  outcome: 'ok' | 'aborted' | 'ERR_SERVICE_FAILED',
-  audioInSeconds: number,
-): Parameters<ServiceWatch['ran']>[0] {
-  const times = { startedAtMs, firstAtMs: endedAtMs, endedAtMs };
-  return { kind: 'stt', service, model: null, region: null, ...times, outcome, usage: { audioInSeconds } };
 }

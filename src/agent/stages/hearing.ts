@@ -24,14 +24,14 @@ interface Part {
   readonly utterance: SttUtterance;
   /** Once they have been asked for. */
   words: Promise<string> | null;
-  /** As far as they are known. */
-  text: string;
 }
 
 export class Hearing {
   readonly #options: HearingOptions;
   readonly #controller = new AbortController();
   readonly #parts: Part[] = [];
+  /** Words of each part, as far as they are known. */
+  readonly #texts: string[] = [];
   /** Position up to which words were asked for. */
   askedAt: number;
 
@@ -58,21 +58,17 @@ export class Hearing {
   listen(): void {
     const { stt, onInterim, watch } = this.#options;
     if (stt === null) return;
+    const index = this.#texts.push('') - 1;
     const utterance = stt.listen({
       signal: this.#controller.signal,
+      // Some know words already when they begin to listen.
       onInterim: (text) => {
-        part.text = text;
-        onInterim(
-          this.#parts
-            .map((each) => each.text)
-            .join(' ')
-            .trim(),
-        );
+        this.#texts[index] = text;
+        onInterim(this.#texts.join(' ').trim());
       },
       watch,
     });
-    const part: Part = { utterance, words: null, text: '' };
-    this.#parts.push(part);
+    this.#parts.push({ utterance, words: null });
   }
 
   write(pcm: Int16Array): void {
@@ -85,8 +81,9 @@ export class Hearing {
     const part = this.#parts.at(-1);
     if (part === undefined || part.words !== null) return;
     this.askedAt = position;
+    const index = this.#parts.length - 1;
     part.words = part.utterance.finish().then(({ text }) => {
-      part.text = text;
+      this.#texts[index] = text;
       return text;
     });
     // Whoever asks for the words hears of a failure; nobody may ever ask.

@@ -3,12 +3,14 @@
  * and without holding it up. Owns the asking; what a verdict means and whom it steers is the agent's.
  */
 import { z } from 'zod';
-import { asAntipodeError } from '../../errors.ts';
+import { AntipodeError, asAntipodeError } from '../../errors.ts';
 import type { Conversation } from '../conversation.ts';
 import { watchFor } from '../observe/index.ts';
 import type { Llm, Tool } from '../services/llm.ts';
 import type { Stage } from '../stage.ts';
+import type { Turn } from '../turn.ts';
 import type { AgentCall } from '../types.ts';
+import { askModel } from './ask-model.ts';
 
 export interface JudgeOptions<V> {
   call: Pick<AgentCall, 'send' | 'clock' | 'log' | 'observe'>;
@@ -23,6 +25,7 @@ export interface JudgeOptions<V> {
 }
 
 const TOOL_NAME = 'give_verdict';
+const SILENCE_TIMEOUT_MS = 20_000;
 
 export function judge<V>(options: JudgeOptions<V>): Stage {
   const { call, conversation, llm } = options;
@@ -34,23 +37,27 @@ export function judge<V>(options: JudgeOptions<V>): Stage {
   };
   let asking: AbortController | null = null;
 
-  const ask = async (controller: AbortController): Promise<void> => {
+  const ask = async (controller: AbortController, turn: Turn): Promise<void> => {
     const { signal } = controller;
     try {
-      for await (const event of llm.respond({
+      const request = {
         instructions: options.instructions,
-        entries: [...conversation.entries],
+        entries: conversation.entries,
         said: '',
         tools: [tool],
         signal,
         watch: watchFor(call.observe, null),
-      })) {
-        if (event.type !== 'tool-call' || event.name !== TOOL_NAME || signal.aborted) continue;
-        const verdict = options.verdict.parse(JSON.parse(event.arguments));
-        options.onVerdict(verdict);
-        call.send({ type: 'custom', name: 'verdict', data: verdict });
-        return;
+      };
+      const given: V[] = [];
+      // To its end, for what the service counts comes last.
+      for await (const event of askModel(llm, request, { clock: call.clock, silenceTimeoutMs: SILENCE_TIMEOUT_MS })) {
+        if (event.type !== 'tool-call' || event.name !== TOOL_NAME) continue;
+        given.push(options.verdict.parse(JSON.parse(event.arguments)));
       }
+      if (given.length === 0) throw new AntipodeError('ERR_SERVICE_FAILED', 'The judge gave no verdict.');
+      // Words that may go on are no last words yet.
+      await turn.whenCertain();
+      if (turn.certain && !signal.aborted) tell(given[0]!, turn);
     } catch (error) {
       if (signal.aborted) return;
       const unfit = error instanceof SyntaxError || error instanceof z.ZodError;
@@ -73,6 +80,17 @@ export function judge<V>(options: JudgeOptions<V>): Stage {
     }
   };
 
+  const tell = (verdict: V, turn: Turn): void => {
+    try {
+      options.onVerdict(verdict);
+    } catch (cause) {
+      const failure = new AntipodeError('ERR_AGENT_FAILED', 'The agent failed at a verdict.', { cause });
+      call.log.error({ err: failure, turn: turn.number }, 'a verdict could not be taken');
+      return;
+    }
+    call.send({ type: 'custom', name: 'verdict', data: verdict });
+  };
+
   return {
     name: 'judge',
     process(frame, emit) {
@@ -81,7 +99,7 @@ export function judge<V>(options: JudgeOptions<V>): Stage {
       asking?.abort();
       asking = new AbortController();
       // Not awaited: a verdict may outlive the turn that it is about.
-      void ask(asking);
+      void ask(asking, frame.turn);
     },
     close() {
       asking?.abort();

@@ -1,10 +1,10 @@
 /**
  * The stage that gives a reply its voice: sentences to the service, audio to the mouth, and from the mouth back what
- * was heard, to the context and the client. What is made before a turn is certain waits here until it is. An aborted
- * turn silences the mouth at once. A voice that fails is
- * announced and replaced by the spare one, or by text alone.
+ * was heard, to the context and the client. Words wait here for their voice, which is never far ahead of the caller's
+ * ear; what is made before a turn is certain waits here until it is. An aborted turn silences the mouth at once. A voice
+ * that fails is announced and replaced by the spare one, or by text alone.
  */
-import type { Timer } from '../../clock.ts';
+import { delay, type Timer } from '../../clock.ts';
 import { type AntipodeError, asAntipodeError } from '../../errors.ts';
 import type { Conversation } from '../conversation.ts';
 import { watchFor } from '../observe/index.ts';
@@ -27,14 +27,23 @@ export interface SpeakOptions {
   maxMuteReplies?: number;
   /** A mouth that has not told the end of a reply by this long after its time has lost it. */
   endMarginMs?: number;
+  /** The next sentence is not asked for while more than this waits to be sent: it may never be wanted. */
+  maxAheadMs?: number;
 }
 
-export const SPEAK_DEFAULTS = { maxMuteReplies: 3, endMarginMs: 10_000 } as const;
+export const SPEAK_DEFAULTS = { maxMuteReplies: 3, endMarginMs: 10_000, maxAheadMs: 20_000 } as const;
+
+/** A mouth that is paused sends nothing: it is looked at again after this. */
+const MIN_WAIT_MS = 100;
 
 /** A reply on its way to the caller. */
 interface Reply {
   readonly turn: Turn;
   readonly cutter: SentenceCutter;
+  /** Sentences that wait for their voice. */
+  readonly waiting: string[];
+  /** Speaks them, one after the other; null when none waits. */
+  saying: Promise<void> | null;
   readonly spoken: SpokenReply;
   utterance: number | null;
   shown: string;
@@ -52,7 +61,7 @@ export function speak(options: SpeakOptions): Stage {
 
 class Speak implements Stage {
   readonly name = 'speak';
-  readonly #options: SpeakOptions & { maxMuteReplies: number; endMarginMs: number };
+  readonly #options: SpeakOptions & Required<Pick<SpeakOptions, keyof typeof SPEAK_DEFAULTS>>;
   readonly #stopListening: (() => void)[];
   #reply: Reply | null = null;
   #muteReplies = 0;
@@ -82,8 +91,8 @@ class Speak implements Stage {
       }
       case 'reply-text': {
         const reply = this.#replyOf(frame.turn);
-        const sentences = reply.cutter.push(frame.text);
-        return sentences.length > 0 ? this.#say(reply, sentences) : undefined;
+        this.#say(reply, reply.cutter.push(frame.text));
+        return;
       }
       case 'reply-ended':
         return this.#finish(this.#replyOf(frame.turn), frame.hangUp);
@@ -98,6 +107,8 @@ class Speak implements Stage {
     const reply: Reply = {
       turn,
       cutter: new SentenceCutter(),
+      waiting: [],
+      saying: null,
       spoken: new SpokenReply(),
       utterance: null,
       shown: '',
@@ -112,8 +123,19 @@ class Speak implements Stage {
     return reply;
   }
 
-  async #say(reply: Reply, sentences: readonly string[]): Promise<void> {
-    for (const sentence of sentences) {
+  /** Not awaited by the turn's stream: a model writes faster than anybody speaks. */
+  #say(reply: Reply, sentences: readonly string[]): void {
+    if (sentences.length === 0) return;
+    reply.waiting.push(...sentences);
+    if (reply.saying !== null) return;
+    reply.saying = this.#sayAll(reply);
+    // Whoever ends the reply waits for it and hears of a failure; a turn that is aborted has no end.
+    reply.saying.catch(() => {});
+  }
+
+  async #sayAll(reply: Reply): Promise<void> {
+    for (let sentence = reply.waiting.shift(); sentence !== undefined; sentence = reply.waiting.shift()) {
+      await this.#hasRoom(reply);
       if (reply.turn.signal.aborted) return;
       reply.spoken.begin(sentence);
       while (!reply.mute && !(await this.#sound(reply, sentence))) {
@@ -123,6 +145,17 @@ class Speak implements Stage {
       if (!reply.mute) continue;
       await reply.turn.whenCertain();
       if (!reply.turn.signal.aborted) this.#show(reply, reply.spoken.text, false);
+    }
+    reply.saying = null;
+  }
+
+  /** Resolves when the mouth is not far ahead, or the turn is over. */
+  async #hasRoom({ turn, mute }: Reply): Promise<void> {
+    const { call, maxAheadMs } = this.#options;
+    while (!mute && !turn.signal.aborted && call.mouth.bufferedMs > maxAheadMs) {
+      const aheadMs = call.mouth.bufferedMs - maxAheadMs;
+      // Only the turn's end cuts the wait short, and who waits looks at that.
+      await delay(call.clock, Math.max(MIN_WAIT_MS, aheadMs), turn.signal).catch(() => {});
     }
   }
 
@@ -169,7 +202,8 @@ class Speak implements Stage {
 
   async #finish(reply: Reply, hangUp: string | null): Promise<void> {
     const last = reply.cutter.finish();
-    if (last !== null) await this.#say(reply, [last]);
+    if (last !== null) this.#say(reply, [last]);
+    await reply.saying;
     if (!reply.turn.certain) await reply.turn.whenCertain();
     if (reply.done || reply.turn.signal.aborted) return;
     reply.hangUp = hangUp;
@@ -266,8 +300,12 @@ class Speak implements Stage {
     if (this.#reply === reply) this.#reply = null;
   }
 
-  close(): void {
+  /** Resolves when the voice has stopped, which its turn told it to. */
+  async close(): Promise<void> {
     for (const stop of this.#stopListening) stop();
-    if (this.#reply) this.#close(this.#reply);
+    const reply = this.#reply;
+    if (reply === null) return;
+    this.#close(reply);
+    await reply.saying;
   }
 }

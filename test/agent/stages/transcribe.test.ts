@@ -144,6 +144,22 @@ describe('the transcribing stage', () => {
     ]);
   });
 
+  test('takes words that a service knows as soon as it listens', () => {
+    const eager: Stt = {
+      name: 'eager',
+      listen({ onInterim }) {
+        onInterim?.('well');
+        return { write() {}, finish: async () => ({ text: 'well' }), close() {} };
+      },
+    };
+    const call = new MemoryCall({ clock: new FakeClock() });
+    const stage = transcribe({ call, stt: eager, conversation: new Conversation() });
+    const turn = new Turn(1, 'speech');
+    stage.process({ kind: 'turn-started', turn, position: 0 }, () => {});
+    expect(turn.words).toEqual({ text: 'well', final: false });
+    expect(call.events).toMatchObject([{ type: 'transcript', text: 'well', final: false }]);
+  });
+
   test('keeps three seconds of the caller for a turn that is noticed late, and no more', () => {
     const stt = new FakeStt();
     const { hear, start } = setUp(stt);
