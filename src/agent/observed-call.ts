@@ -1,16 +1,42 @@
 /** A call as its agent sees it: what the core gives, and observers beside it. Owns which observers a call has. */
+import type { Tracing } from '../telemetry/index.ts';
 import type { AgentMetrics } from './agent-metrics.ts';
-import { CallObservers, MetricsObserver } from './observe/index.ts';
+import {
+  type CallObserver,
+  CallObservers,
+  ClientObserver,
+  CostObserver,
+  MetricsObserver,
+  type PriceRun,
+  TouchObserver,
+  TraceObserver,
+} from './observe/index.ts';
 import type { AgentCall, CallPorts } from './types.ts';
 
-export function observed(ports: CallPorts, metrics: AgentMetrics): AgentCall {
-  const observers = new CallObservers([new MetricsObserver(metrics)], {
-    log: ports.log,
-    failures: metrics.observerFailures,
-  });
+export interface ObservedOptions {
+  /** Name of the agent on the call. */
+  agent: string;
+  metrics: AgentMetrics;
+  price: PriceRun;
+  /** Null: no traces. */
+  tracing: Tracing | null;
+}
+
+export function observed(ports: CallPorts, options: ObservedOptions): AgentCall {
+  const { agent, metrics, price, tracing } = options;
+  const send: CallPorts['send'] = (event) => ports.send(event);
+  const observers: CallObserver[] = [
+    new MetricsObserver({ metrics: metrics.calls, price }),
+    new ClientObserver(send),
+    new CostObserver({ price, send, log: ports.log }),
+    new TouchObserver((touch) => ports.touched(touch)),
+  ];
+  const { sessionId, room } = ports;
+  if (tracing !== null) observers.push(new TraceObserver({ tracing, price, sessionId, room, agent }));
+  const { observe } = new CallObservers(observers, { log: ports.log, failures: metrics.observerFailures });
   return {
-    sessionId: ports.sessionId,
-    room: ports.room,
+    sessionId,
+    room,
     metadata: ports.metadata,
     ear: ports.ear,
     mouth: ports.mouth,
@@ -18,9 +44,11 @@ export function observed(ports: CallPorts, metrics: AgentMetrics): AgentCall {
     log: ports.log,
     signal: ports.signal,
     backboneRttMs: () => ports.backboneRttMs(),
-    send: (event) => ports.send(event),
+    send,
     onMessage: (listener) => ports.onMessage(listener),
     hangUp: (end) => ports.hangUp(end),
-    observe: observers.observe,
+    observe,
+    confinement: ports.confinement,
+    touched: (touch) => ports.touched(touch),
   };
 }

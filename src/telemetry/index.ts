@@ -1,4 +1,5 @@
-/** Public face of telemetry: the logger and the metrics registry. */
+/** Public face of telemetry: the logger, the metrics registry, traces. */
+export { BoundedLabel } from './bounded-label.ts';
 export { createLogger, type Logger, type LoggerOptions, silentLogger } from './logger.ts';
 export {
   type Counter,
@@ -12,3 +13,11 @@ export {
   type Registry,
   TURN_SECONDS_BUCKETS,
 } from './metrics.ts';
+export {
+  type SpanAttributes,
+  type SpanOptions,
+  startTracing,
+  type TraceSpan,
+  type Tracing,
+  type TracingOptions,
+} from './tracing.ts';

@@ -134,6 +134,102 @@ describe('a call', () => {
     expect(violations).toEqual([]);
   });
 
+  test('shows tools, sounds over the agent, services that took over and what it cost, as they happen', async () => {
+    const page = await visit();
+    await connect(page);
+    const transcript = page.getByTestId('transcript');
+    const turns = page.getByTestId('turns');
+    const status = page.getByTestId('moment-status');
+    const words = { role: 'caller', turn: 1, final: true, type: 'transcript' } as const;
+    pop.tell({ ...words, id: 'c1', text: 'Book a table for two' });
+    pop.tell({ type: 'agent-state', state: 'thinking' });
+    pop.tell({ type: 'tool', id: 't1', turn: 1, name: 'book_table', state: 'running', tookMs: null });
+    await transcript.locator('[data-moment=tool] [data-state=running]').waitFor();
+    expect(await page.getByTestId('who-agent').innerText()).toContain('using a tool');
+    await expect.poll(() => status.innerText()).toBe('Tool book_table is running');
+    expect(await turns.locator('li[data-turn="1"][data-pending=true]').innerText()).toContain('book_table');
+
+    pop.tell({ type: 'tool', id: 't1', turn: 1, name: 'book_table', state: 'ok', tookMs: 342.4 });
+    const done = transcript.locator('[data-moment=tool] [data-state=ok]');
+    await done.waitFor();
+    expect(await done.innerText()).toContain('342 ms');
+    const measured = { endpointingMs: 200, sttMs: 100, llmMs: 400, ttsMs: 40, mouthMs: 10, backboneRttMs: 9 };
+    pop.tell({ type: 'turn', timeline: { turn: 1, ...measured, totalMs: 750, interrupted: false } });
+    await turns.locator('li[data-turn="1"] details [data-kind=tool][data-state=ok]').waitFor();
+    expect(await turns.locator('[data-pending=true]').count()).toBe(0);
+
+    pop.tell({ type: 'agent-state', state: 'speaking' });
+    pop.tell({ ...words, role: 'agent', id: 'a1', text: 'I have booked' });
+    pop.tell({ type: 'interruption', turn: 1, outcome: 'paused' });
+    await transcript.locator('[data-outcome=paused]').waitFor();
+    expect(await page.getByTestId('who-agent').innerText()).toContain('paused');
+    pop.tell({ type: 'interruption', turn: 1, outcome: 'rejected' });
+    await transcript.locator('[data-outcome=rejected]').waitFor();
+    expect(await page.getByTestId('who-agent').innerText()).toContain('speaking');
+    pop.tell({ type: 'interruption', turn: 1, outcome: 'confirmed' });
+    await transcript.locator('[data-outcome=confirmed]').waitFor();
+    expect(await transcript.locator('[data-moment=interruption]').count()).toBe(2);
+    await expect.poll(() => status.innerText()).toBe('Cut off: you spoke');
+    // In the order in which it happened: the words, the tool, the answer, the sounds over it.
+    const order = await transcript
+      .locator('> li')
+      .evaluateAll((all) => all.map((line) => line.getAttribute('data-role') ?? line.getAttribute('data-moment')));
+    expect(order).toEqual(['caller', 'tool', 'agent', 'interruption', 'interruption']);
+
+    // The line itself says where it was cut off; the note beside it would say it twice.
+    pop.tell({ ...words, role: 'agent', id: 'a1', text: 'I have', interrupted: true });
+    await transcript.locator('[data-outcome=confirmed]').waitFor({ state: 'detached' });
+    expect(await turns.locator('[data-outcome=confirmed]').count()).toBeGreaterThan(0);
+
+    const text = 'cartesia failed as text to speech (ERR_SERVICE_TIMEOUT); elevenlabs took over.';
+    pop.tell({ type: 'notice', level: 'warning', code: 'fail-over', text });
+    expect(await page.locator('[data-testid=notices] [data-code=fail-over]').innerText()).toContain(text);
+
+    expect(await page.getByTestId('cost').count()).toBe(0);
+    const llm = { kind: 'llm', service: 'openai', model: 'gpt-4o', requests: 2 } as const;
+    const units = { inputTokens: 1_240, outputTokens: 85 };
+    const flite = {
+      kind: 'tts',
+      service: 'flite',
+      model: null,
+      requests: 3,
+      units: { characters: 90 },
+      costUsd: 0,
+    } as const;
+    pop.tell({
+      type: 'usage',
+      usage: { services: [{ ...llm, units, costUsd: 0.00395 }, flite], costUsd: 0.00395, unpriced: [] },
+    });
+    await expect.poll(() => page.getByTestId('cost-total').innerText()).toBe('$0.0040');
+    const row = (name: string) => page.locator(`[data-testid=cost] tr[data-service=${name}]`).innerText();
+    expect(await row('openai')).toMatch(/gpt-4o[\s\S]*1,240 tokens in[\s\S]*\$0\.0040/);
+    expect(await row('flite')).toMatch(/90 characters[\s\S]*free/);
+    const nobody = { ...llm, service: 'nobody', units, costUsd: null };
+    const unpriced = ['llm nobody gpt-4o: no price'];
+    pop.tell({
+      type: 'usage',
+      usage: { services: [{ ...llm, units, costUsd: 0.01 }, nobody], costUsd: 0.01, unpriced },
+    });
+    await expect.poll(() => page.getByTestId('cost-total').innerText()).toBe('at least $0.0100');
+    expect(await page.getByTestId('cost-unpriced').innerText()).toBe('llm nobody gpt-4o: no price');
+
+    await page.getByTestId('hang-up').click();
+    await page.getByRole('heading', { name: 'What this call cost' }).waitFor();
+  });
+
+  test('with tools and costs fits a phone’s width too', async () => {
+    const page = await visit({ width: 360 });
+    await connect(page);
+    const name = 'look_up_the_reservations_of_tonight_by_the_name_of_the_guest_v2';
+    pop.tell({ type: 'tool', id: 't', turn: 1, name, state: 'timed-out', tookMs: 10_000 });
+    const model = 'accounts/somebody/models/a-long-name-of-a-model-that-goes-on-and-on-instruct';
+    const service = { kind: 'llm', service: 'fireworks', model, requests: 1, units: { inputTokens: 9 }, costUsd: null };
+    const unpriced = [`llm fireworks ${model}: no price`];
+    pop.tell({ type: 'usage', usage: { services: [service as never], costUsd: 0, unpriced } });
+    await page.getByTestId('cost').waitFor();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
+  });
+
   test('joins by itself when its address says so, with the agent that it names', async () => {
     const page = await visit({ path: '/?agent=echo&autojoin=1' });
     await state(page, 'connected');

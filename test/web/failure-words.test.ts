@@ -4,7 +4,7 @@ import { AntipodeError, ERROR_CODES } from '../../src/errors.ts';
 import { asFailure, CallFailure, failureOf, PAGE_FAILURE_CODES } from '../../web/src/client/failure.ts';
 import { endWords, failureWords } from '../../web/src/client/failure-words.ts';
 
-const NEVER_ON_A_PAGE = /^ERR_(CALL_|CONFIG_INVALID$|EGRESS_FORBIDDEN$|PORT_IN_USE$|STATE_DIR$)/;
+const NEVER_ON_A_PAGE = /^ERR_(CALL_|CONFIG_INVALID$|PORT_IN_USE$|STATE_DIR$)/;
 const UNKNOWN_TITLE = failureWords({
   code: 'ERR_OF_TOMORROW',
   message: '',

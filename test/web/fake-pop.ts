@@ -73,6 +73,27 @@ export const FAKE_PLACEMENT: PlacementView = {
   core: { nodeId: 'core-iad-2', region: 'us-east-1' },
   caller: { country: 'AU', city: 'Sydney', how: 'address looked up in geoip-lite' },
   reason: 'The speech and language services answer from us-east-1: one long haul beats three.',
+  prediction: {
+    predictedMs: { p50: 1_624.4, p95: 2_412 },
+    parts: { callerPop: 18, popCore: 201.4, stt: 253, llm: 552, tts: 100, endpointing: 500 },
+    sources: { callerPop: 'distance', popCore: 'matrix', 'llm path': 'matrix', llm: 'catalogue' },
+    endpoints: { llm: { id: 'openai@us', region: 'us-east-1' } },
+    alternatives: [
+      {
+        core: 'ap-southeast-2',
+        predictedMs: { p50: 2_004.4, p95: 2_800 },
+        parts: { callerPop: 18, popCore: 4.4, stt: 450, llm: 732, tts: 300, endpointing: 500 },
+        excluded: null,
+      },
+      {
+        core: 'eu-central-1',
+        predictedMs: null,
+        parts: {},
+        excluded: 'eu-central-1 is outside the pin "us" (request)',
+      },
+    ],
+    pins: [{ places: ['us', 'au'], from: 'request' }],
+  },
 };
 
 const TYPES: Record<string, string> = {

@@ -13,7 +13,10 @@ import './styles/base.css';
 import './styles/stage.css';
 import './styles/talk.css';
 import './styles/turns.css';
+import './styles/moments.css';
 import './styles/route.css';
+import './styles/prediction.css';
+import './styles/cost.css';
 
 // The page's CSP forbids the code generation that zod would try first.
 z.config({ jitless: true });

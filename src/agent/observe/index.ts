@@ -1,6 +1,10 @@
 /** Seeing a call from outside: what is told of it, and who listens. */
+
+export { type CallMetrics, callMetrics } from './call-metrics.ts';
 export { type CallObserver, CallObservers, type CallObserversOptions } from './call-observers.ts';
-export { MetricsObserver } from './metrics-observer.ts';
+export { ClientObserver } from './client-observer.ts';
+export { CostObserver, type CostObserverOptions } from './cost-observer.ts';
+export { MetricsObserver, type MetricsObserverOptions } from './metrics-observer.ts';
 export {
   type Observation,
   type Observe,
@@ -11,3 +15,6 @@ export {
   type ToolOutcome,
   watchFor,
 } from './observation.ts';
+export { type PriceRun, priceBy, type RunPrice, type UnpricedReason } from './price.ts';
+export { TouchObserver } from './touch-observer.ts';
+export { TraceObserver, type TraceObserverOptions } from './trace-observer.ts';

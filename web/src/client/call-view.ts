@@ -2,10 +2,11 @@
  * Everything that the page shows of a call, as one immutable object, and how the agent's events change it. Pure; the
  * call (call.ts) owns the one that is current.
  */
-import type { AgentState, ClientEvent } from '../../../src/agent/client-events.ts';
+import type { AgentState, CallUsage, ClientEvent } from '../../../src/agent/client-events.ts';
 import type { JoinAnswer, PlacementView } from '../../../src/signaling/protocol.ts';
 import type { CallState } from './call-state.ts';
 import type { Failure } from './failure.ts';
+import { type Moment, withInterruption, withTool } from './moments.ts';
 import type { NetworkSample } from './network-sample.ts';
 import { type TurnRecord, withTurn } from './turns.ts';
 
@@ -33,6 +34,10 @@ export interface CallView {
   callerSpeaking: boolean;
   transcript: readonly TranscriptLine[];
   turns: readonly TurnRecord[];
+  /** Tools and sounds over the agent, in the order in which they began. */
+  moments: readonly Moment[];
+  /** What the call has used; null before the server has told. */
+  usage: CallUsage | null;
   /** What the agent said of itself before the call and during it. */
   notices: readonly Notice[];
   muted: boolean;
@@ -47,7 +52,7 @@ export interface CallView {
 }
 
 /** Beyond these, the oldest are dropped: a page that stays open for a day stays quick. */
-export const VIEW_LIMITS = { transcriptLines: 500, turns: 100, notices: 20 } as const;
+export const VIEW_LIMITS = { transcriptLines: 500, turns: 100, moments: 200, notices: 20 } as const;
 
 export const IDLE_VIEW: CallView = {
   state: { name: 'idle' },
@@ -58,6 +63,8 @@ export const IDLE_VIEW: CallView = {
   callerSpeaking: false,
   transcript: [],
   turns: [],
+  moments: [],
+  usage: null,
   notices: [],
   muted: false,
   microphoneStream: null,
@@ -90,12 +97,19 @@ export function withAgentEvent(view: CallView, event: ClientEvent): CallView {
     case 'notice':
       return { ...view, notices: withNotice(view.notices, event) };
     case 'tool':
+      return { ...view, moments: withTool(view.moments, event, newestLine(view)).slice(-VIEW_LIMITS.moments) };
     case 'interruption':
+      return { ...view, moments: withInterruption(view.moments, event, newestLine(view)).slice(-VIEW_LIMITS.moments) };
     case 'usage':
+      return { ...view, usage: event.usage };
     case 'custom':
       // For clients that know the agent; this page shows what is common to all.
       return view;
   }
+}
+
+function newestLine(view: CallView): string | null {
+  return view.transcript.at(-1)?.id ?? null;
 }
 
 function withLine(lines: readonly TranscriptLine[], from: TranscriptLine): TranscriptLine[] {

@@ -160,6 +160,12 @@ const WORDS: Record<FailureCode, FailureWords> = {
     advice: `No place satisfies the rule about where its data may go. ${SETTINGS}`,
     action: 'choose',
   },
+  ERR_EGRESS_FORBIDDEN: {
+    title: 'Data was kept in its place',
+    advice:
+      'The agent tried to reach a service outside the places that this call may touch. Whoever runs it should look.',
+    action: 'retry',
+  },
   ERR_SESSION_UNKNOWN: {
     title: 'The call is gone',
     advice: 'The server no longer knows it; it may have been restarted. Call again.',

@@ -73,6 +73,8 @@ export function closeFailure(info: SocketClosed): Failure | null {
 
 export class SessionLink {
   readonly #options: Required<SessionLinkOptions>;
+  /** Number of the newest agent event that was told. */
+  #lastSeq = 0;
   readonly #handlers: SessionLinkHandlers;
   readonly #lifetime = new AbortController();
   #socket: SignalingSocket | null = null;
@@ -151,12 +153,21 @@ export class SessionLink {
     const socket: SignalingSocket = await SignalingSocket.open(
       this.#options,
       {
-        event: (event) => this.#handlers.event(event),
+        event: (event) => this.#tell(event),
         closed: (info) => this.#socketClosed(socket, info),
       },
       this.#lifetime.signal,
     );
     return socket;
+  }
+
+  /** After a resume the server says again what may have been lost: what did arrive must not happen twice. */
+  #tell(event: SignalingEvent): void {
+    if (event.seq !== undefined) {
+      if (event.seq <= this.#lastSeq) return;
+      this.#lastSeq = event.seq;
+    }
+    this.#handlers.event(event);
   }
 
   #adopt(socket: SignalingSocket, answer: JoinAnswer): void {

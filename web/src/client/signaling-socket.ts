@@ -27,7 +27,8 @@ export interface SignalingSocketOptions {
 
 /** Any event of the protocol: its name with the data that belongs to it. */
 export type SignalingEvent = {
-  [E in SignalingEventName]: { name: E; data: SignalingEventData<E> };
+  /** `seq`: number of an `agent` event in its session. */
+  [E in SignalingEventName]: { name: E; data: SignalingEventData<E>; seq?: number };
 }[SignalingEventName];
 
 export interface SocketClosed {
@@ -150,7 +151,7 @@ export class SignalingSocket {
       return;
     }
     if ('event' in frame.data) {
-      this.#receiveEvent(frame.data.event, frame.data.data);
+      this.#receiveEvent(frame.data.event, frame.data.data, frame.data.seq);
       return;
     }
     const { id } = frame.data;
@@ -168,7 +169,7 @@ export class SignalingSocket {
     else waiting.reject(CallFailure.of('SERVER_ANSWER', `${waiting.method}: ${firstIssue(answer.error)}`));
   }
 
-  #receiveEvent(name: string, data: unknown): void {
+  #receiveEvent(name: string, data: unknown, seq: number | undefined): void {
     // Events of a newer server that this page does not know are not its business.
     if (!Object.hasOwn(signalingEvents, name)) return;
     const parsed = signalingEvents[name as SignalingEventName].safeParse(data);
@@ -176,7 +177,7 @@ export class SignalingSocket {
       this.#refuse(`event ${name}: ${firstIssue(parsed.error)}`);
       return;
     }
-    this.#handlers?.event({ name, data: parsed.data } as SignalingEvent);
+    this.#handlers?.event({ name, data: parsed.data, seq } as SignalingEvent);
   }
 
   #refuse(what: string): void {

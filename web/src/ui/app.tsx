@@ -9,6 +9,7 @@ import { AgentAudio } from './agent-audio.tsx';
 import { AgentChoice } from './agent-choice.tsx';
 import { EndBanner, FailureBanner, MicrophoneBanner, ReconnectingBanner } from './banner.tsx';
 import { Composer } from './composer.tsx';
+import { CostPanel } from './cost-panel.tsx';
 import { BrandMark } from './icons.tsx';
 import { Levels } from './levels.ts';
 import { Notices } from './notices.tsx';
@@ -99,7 +100,7 @@ export function App({ call, rest, wishedAgent, autojoin }: AppProps) {
   );
 }
 
-/** Beside a call: where it runs and what the agent says of itself. */
+/** Beside a call: where it runs, what it cost and what the agent says of itself. */
 function Background({ view }: { view: CallView }) {
   const backboneRttMs = view.turns.findLast((turn) => turn.timeline.backboneRttMs !== null)?.timeline.backboneRttMs;
   return (
@@ -108,6 +109,7 @@ function Background({ view }: { view: CallView }) {
       {view.placement && (
         <RoutePanel placement={view.placement} network={view.network} backboneRttMs={backboneRttMs ?? null} />
       )}
+      {view.usage && <CostPanel usage={view.usage} over={!isLive(view.state)} />}
     </>
   );
 }
@@ -128,7 +130,7 @@ function Conversation({ call, view, agentTitle }: { call: Call; view: CallView; 
         <Transcript view={view} agentTitle={agentTitle} />
         {isLive(state) && <Composer call={call} agentTitle={agentTitle} enabled={state.name !== 'joining'} />}
       </section>
-      <TurnsPanel records={view.turns} />
+      <TurnsPanel records={view.turns} moments={view.moments} />
     </>
   );
 }

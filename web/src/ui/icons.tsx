@@ -61,6 +61,21 @@ export const WarningIcon = () => (
   </Icon>
 );
 
+export const ToolIcon = () => (
+  <Icon>
+    <path
+      d="M14.500 6.500a4 4 0 0 1 5.200-1l-2.900 2.900 1.800 1.800 2.900-2.900a4 4 0 0 1-5.400 4.900l-6.900 6.900a1.900 1.900 0 0 1-2.700-2.700l6.900-6.900a4 4 0 0 1 1.100-3z"
+      className="icon-stroke"
+    />
+  </Icon>
+);
+
+export const PauseIcon = () => (
+  <Icon>
+    <path d="M9 6v12M15 6v12" className="icon-stroke" />
+  </Icon>
+);
+
 export const InfoIcon = () => (
   <Icon>
     <circle cx="12" cy="12" r="8.500" className="icon-stroke" />

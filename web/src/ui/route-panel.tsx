@@ -1,7 +1,11 @@
-/** Where the call runs: the caller, the POP and the core as stations of one line, with the measured legs between. */
+/**
+ * Where the call runs: the caller, the POP and the core as stations of one line, with the measured legs between, and
+ * below it what placement predicted.
+ */
 import type { PlacementView } from '../../../src/signaling/protocol.ts';
 import type { NetworkSample } from '../client/network-sample.ts';
 import { roundTrip } from './milliseconds.ts';
+import { PredictionNote } from './prediction-note.tsx';
 
 interface RoutePanelProps {
   placement: PlacementView;
@@ -34,6 +38,7 @@ export function RoutePanel({ placement, network, backboneRttMs }: RoutePanelProp
         </li>
       </ol>
       <p className="route-reason">{placement.reason}</p>
+      {placement.prediction && <PredictionNote prediction={placement.prediction} region={core.region} />}
     </section>
   );
 }

@@ -1,7 +1,9 @@
 /** The left side: whom one talks to, the dial with the one big button or the time, who is speaking, the controls. */
+import type { AgentState } from '../../../src/agent/client-events.ts';
 import type { Call } from '../client/call.ts';
 import { type CallStateName, isLive } from '../client/call-state.ts';
 import type { CallView } from '../client/call-view.ts';
+import { isPaused, runningTools } from '../client/moments.ts';
 import { Dial } from './dial.tsx';
 import { HangUpIcon, MicrophoneIcon, MutedIcon, PhoneIcon } from './icons.tsx';
 import type { Levels } from './levels.ts';
@@ -83,7 +85,7 @@ function DialCenter({ view, agentTitle, notBeforeMs, onJoin }: Omit<StageProps, 
       return (
         <>
           <Elapsed fromMs={view.connectedAtMs} />
-          <p className="dial-word">{view.agentState ? AGENT_STATES[view.agentState] : 'connected'}</p>
+          <p className="dial-word">{view.agentState ? agentWord(view, view.agentState) : 'connected'}</p>
         </>
       );
     case 'reconnecting':
@@ -151,10 +153,16 @@ function Who({ view, agentTitle }: { view: CallView; agentTitle: string | null }
       </p>
       <p className="who-side who-agent" data-testid="who-agent" data-speaking={agentSpeaks}>
         <b>{agentTitle ?? 'Agent'}</b>
-        <span>{view.agentState ? AGENT_STATES[view.agentState] : 'getting ready'}</span>
+        <span>{agentWord(view, view.agentState ?? 'starting')}</span>
       </p>
     </div>
   );
+}
+
+function agentWord(view: CallView, state: AgentState): string {
+  if (state === 'speaking' && isPaused(view.moments)) return 'paused';
+  const [tool] = runningTools(view.moments);
+  return state === 'thinking' && tool !== undefined ? 'using a tool' : AGENT_STATES[state];
 }
 
 function callerWord(view: CallView, speaks: boolean): string {

@@ -1,28 +1,38 @@
 /** What was said, by both sides, as it is said; and what is said to screen readers of it: finished lines only. */
-import { type RefObject, useEffect, useRef } from 'react';
+import { Fragment, type RefObject, useEffect, useRef } from 'react';
 import type { CallView, TranscriptLine } from '../client/call-view.ts';
+import { type Moment, momentWords } from '../client/moments.ts';
 import { Examples } from './agent-choice.tsx';
+import { MomentNote } from './moment-note.tsx';
 
 /** This close to the end counts as being at the end, px. */
 const STICKY_PX = 48;
 
 export function Transcript({ view, agentTitle }: { view: CallView; agentTitle: string }) {
   const scroller = useRef<HTMLElement>(null);
-  useStickToEnd(scroller, view.transcript);
+  useStickToEnd(scroller, view.transcript, view.moments);
+  const moments = untold(view);
   const lastFinal = view.transcript.findLast((line) => line.final);
   return (
     <>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by keyboard */}
       <section className="transcript-scroll" ref={scroller} tabIndex={0} aria-label="Transcript">
-        {view.transcript.length === 0 && <Opening view={view} />}
+        {view.transcript.length === 0 && view.moments.length === 0 && <Opening view={view} />}
         <ol className="transcript" data-testid="transcript">
+          <Moments moments={moments} afterLine={null} />
           {view.transcript.map((line) => (
-            <Line key={line.id} line={line} agentTitle={agentTitle} />
+            <Fragment key={line.id}>
+              <Line line={line} agentTitle={agentTitle} />
+              <Moments moments={moments} afterLine={line.id} />
+            </Fragment>
           ))}
         </ol>
       </section>
       <div className="visually-hidden" role="log" aria-live="polite" aria-label="Newest line">
         {lastFinal && `${lastFinal.role === 'caller' ? 'You' : agentTitle}: ${lastFinal.text}`}
+      </div>
+      <div className="visually-hidden" role="status" data-testid="moment-status">
+        {view.moments.length > 0 && spoken(view.moments.at(-1)!)}
       </div>
     </>
   );
@@ -46,6 +56,29 @@ function Line({ line, agentTitle }: { line: TranscriptLine; agentTitle: string }
   );
 }
 
+/** The moments without those that a line of the transcript tells already: where it was cut off. */
+function untold(view: CallView): Moment[] {
+  const cut = new Set(view.transcript.filter((line) => line.interrupted).map((line) => line.turn));
+  return view.moments.filter(
+    (moment) => !(moment.kind === 'interruption' && moment.outcome === 'confirmed' && cut.has(moment.turn)),
+  );
+}
+
+/** What happened after a line and before the next one. */
+function Moments({ moments, afterLine }: { moments: readonly Moment[]; afterLine: string | null }) {
+  return moments
+    .filter((moment) => moment.afterLine === afterLine)
+    .map((moment) => (
+      <li key={moment.key} className="moment-line" data-moment={moment.kind}>
+        <MomentNote moment={moment} />
+      </li>
+    ));
+}
+
+function spoken(moment: Moment): string {
+  return moment.kind === 'tool' ? `Tool ${moment.name} ${momentWords(moment)}` : momentWords(moment);
+}
+
 function Opening({ view }: { view: CallView }) {
   const examples = view.agent?.examples ?? [];
   const joining = view.state.name === 'joining';
@@ -63,7 +96,11 @@ function Opening({ view }: { view: CallView }) {
 }
 
 /** Keep the newest line in sight, unless the reader has scrolled up to read. */
-function useStickToEnd(scroller: RefObject<HTMLElement | null>, lines: readonly TranscriptLine[]): void {
+function useStickToEnd(
+  scroller: RefObject<HTMLElement | null>,
+  lines: readonly TranscriptLine[],
+  moments: readonly Moment[],
+): void {
   const atEnd = useRef(true);
   useEffect(() => {
     const element = scroller.current;
@@ -78,5 +115,5 @@ function useStickToEnd(scroller: RefObject<HTMLElement | null>, lines: readonly 
   useEffect(() => {
     const element = scroller.current;
     if (element && atEnd.current) element.scrollTop = element.scrollHeight;
-  }, [scroller, lines]);
+  }, [scroller, lines, moments]);
 }

@@ -1,8 +1,11 @@
 /** Where the time of each turn went: one bar a turn, the newest unfolded into a waterfall of its parts. */
 
+import type { Moment } from '../client/moments.ts';
 import type { TurnRecord, Waterfall } from '../client/turns.ts';
 import { axisMs, GUIDES_MS, grade, medianTotalMs, type Part, type PartName, waterfall } from '../client/turns.ts';
+import { PauseIcon, ToolIcon } from './icons.tsx';
 import { milliseconds, roundTrip } from './milliseconds.ts';
+import { MomentNote } from './moment-note.tsx';
 
 const PART_WORDS: Record<PartName, { label: string; hint: string }> = {
   endpointing: { label: 'Endpointing', hint: 'from your last sound to the decision that you have finished' },
@@ -16,11 +19,17 @@ const PART_WORDS: Record<PartName, { label: string; hint: string }> = {
 
 const GRADE_WORDS = { immediate: 'within 500 ms', natural: 'within 800 ms', late: 'over 800 ms' } as const;
 
-export function TurnsPanel({ records }: { records: readonly TurnRecord[] }) {
+interface TurnsPanelProps {
+  records: readonly TurnRecord[];
+  moments: readonly Moment[];
+}
+
+export function TurnsPanel({ records, moments }: TurnsPanelProps) {
   const falls = records.map(waterfall);
   const axis = axisMs(falls);
   const spoken = falls.filter((fall) => fall.spoken);
   const median = medianTotalMs(spoken);
+  const rows = rowsOf(records, falls, moments);
   return (
     <section className="panel turns" aria-labelledby="turns-heading">
       <header className="panel-head">
@@ -31,31 +40,106 @@ export function TurnsPanel({ records }: { records: readonly TurnRecord[] }) {
           </p>
         )}
       </header>
-      {falls.length === 0 && (
+      {rows.length === 0 && (
         <p className="quiet">After each answer you see here what it took, from your last sound to the agent’s first.</p>
       )}
       <ol className="turn-list" data-testid="turns">
-        {falls.toReversed().map((fall, index) => (
-          <Turn key={fall.turn} fall={fall} record={records.at(-1 - index)!} axis={axis} open={index === 0} />
-        ))}
+        {rows.map(({ turn, measured, moments }) =>
+          measured === null ? (
+            <PendingTurn key={turn} turn={turn} moments={moments} />
+          ) : (
+            <Turn key={turn} {...measured} moments={moments} axis={axis} open={measured.record === records.at(-1)} />
+          ),
+        )}
       </ol>
     </section>
+  );
+}
+
+interface Row {
+  turn: number;
+  /** Null before the turn has become audible. */
+  measured: { fall: Waterfall; record: TurnRecord } | null;
+  moments: readonly Moment[];
+}
+
+/** Newest first: every turn that was measured, and the turns of which nothing else is known than what happens. */
+function rowsOf(records: readonly TurnRecord[], falls: readonly Waterfall[], moments: readonly Moment[]): Row[] {
+  const measured = new Map(falls.map((fall, index) => [fall.turn, { fall, record: records[index]! }]));
+  const turns = new Set([...measured.keys(), ...moments.map((moment) => moment.turn)]);
+  return [...turns]
+    .sort((a, b) => b - a)
+    .map((turn) => ({
+      turn,
+      measured: measured.get(turn) ?? null,
+      moments: moments.filter((moment) => moment.turn === turn),
+    }));
+}
+
+/** A turn whose answer is still being made. */
+function PendingTurn({ turn, moments }: { turn: number; moments: readonly Moment[] }) {
+  return (
+    <li data-turn={turn} data-pending="true">
+      <div className="turn-pending">
+        <span className="turn-name">Turn {turn}</span>
+        <TurnMoments moments={moments} />
+      </div>
+    </li>
+  );
+}
+
+function TurnMoments({ moments }: { moments: readonly Moment[] }) {
+  return (
+    <ul className="turn-moments">
+      {moments.map((moment) => (
+        <li key={moment.key}>
+          <MomentNote moment={moment} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** In the folded turn: that there was a tool, that it was interrupted. */
+function Marks({ moments }: { moments: readonly Moment[] }) {
+  const tools = moments.filter((moment) => moment.kind === 'tool').length;
+  const sound = moments.findLast((moment) => moment.kind === 'interruption');
+  if (tools === 0 && sound === undefined) return null;
+  return (
+    <span className="turn-marks">
+      {tools > 0 && (
+        <span>
+          <ToolIcon />
+          <span className="visually-hidden">{tools === 1 ? ', a tool' : `, ${tools} tools`}</span>
+        </span>
+      )}
+      {sound !== undefined && (
+        <span data-outcome={sound.outcome}>
+          <PauseIcon />
+          <span className="visually-hidden">, a sound over it</span>
+        </span>
+      )}
+    </span>
   );
 }
 
 interface TurnProps {
   fall: Waterfall;
   record: TurnRecord;
+  moments: readonly Moment[];
   axis: number;
   open: boolean;
 }
 
-function Turn({ fall, record, axis, open }: TurnProps) {
+function Turn({ fall, record, moments, axis, open }: TurnProps) {
   return (
     <li data-turn={fall.turn} data-interrupted={fall.interrupted}>
       <details className="turn" open={open}>
         <summary>
-          <span className="turn-name">Turn {fall.turn}</span>
+          <span className="turn-name">
+            Turn {fall.turn}
+            <Marks moments={moments} />
+          </span>
           <span className="turn-bar" aria-hidden="true">
             <Guides axis={axis} />
             {fall.parts.map((part) => (
@@ -104,6 +188,7 @@ function Turn({ fall, record, axis, open }: TurnProps) {
             ))}
           </tbody>
         </table>
+        <TurnMoments moments={moments} />
         <p className="turn-note">{note(fall, record)}</p>
       </details>
     </li>

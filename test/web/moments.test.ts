@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest';
+import type { ClientEvent } from '../../src/agent/client-events.ts';
+import { type CallView, IDLE_VIEW, VIEW_LIMITS, withAgentEvent } from '../../web/src/client/call-view.ts';
+import { isPaused, momentWords, runningTools } from '../../web/src/client/moments.ts';
+
+const follow = (...events: ClientEvent[]): CallView => events.reduce(withAgentEvent, IDLE_VIEW);
+
+const line = (id: string): ClientEvent => ({
+  type: 'transcript',
+  id,
+  turn: 1,
+  role: 'caller',
+  text: 'words',
+  final: true,
+});
+type ToolState = Extract<ClientEvent, { type: 'tool' }>['state'];
+const tool = (id: string, state: ToolState, turn = 1): ClientEvent => {
+  return { type: 'tool', id, turn, name: 'book_table', state, tookMs: state === 'running' ? null : 340 };
+};
+const sound = (outcome: 'paused' | 'confirmed' | 'rejected', turn = 1): ClientEvent => {
+  return { type: 'interruption', turn, outcome };
+};
+
+describe('a tool', () => {
+  test('is shown while it runs and, in the same place, when it is done', () => {
+    const running = follow(line('a'), tool('t', 'running'), line('b'));
+    expect(runningTools(running.moments)).toEqual(['book_table']);
+    expect(running.moments).toMatchObject([{ state: 'running', tookMs: null, afterLine: 'a' }]);
+    const done = withAgentEvent(running, tool('t', 'ok'));
+    expect(runningTools(done.moments)).toEqual([]);
+    expect(done.moments).toMatchObject([{ state: 'ok', tookMs: 340, afterLine: 'a' }]);
+  });
+
+  test('with the id of one in another turn is another', () => {
+    expect(follow(tool('t', 'ok', 1), tool('t', 'running', 2)).moments).toHaveLength(2);
+  });
+
+  test('that ended without having begun is shown as well', () => {
+    const { moments } = follow(tool('t', 'unknown-tool'));
+    expect(moments.map(momentWords)).toEqual(['does not exist']);
+  });
+});
+
+describe('a sound over the agent', () => {
+  test('is a pause until it is known what it was', () => {
+    const paused = follow(sound('paused'));
+    expect(isPaused(paused.moments)).toBe(true);
+    const rejected = withAgentEvent(paused, sound('rejected'));
+    expect(isPaused(rejected.moments)).toBe(false);
+    expect(rejected.moments.map(momentWords)).toEqual(['Went on: the sound was not for the agent']);
+  });
+
+  test('that comes again in the turn is another moment, with a key of its own', () => {
+    const { moments } = follow(sound('paused'), sound('rejected'), sound('paused'), sound('confirmed'));
+    expect(moments).toMatchObject([{ outcome: 'rejected' }, { outcome: 'confirmed' }]);
+    expect(new Set(moments.map(({ key }) => key)).size).toBe(2);
+  });
+
+  test('may cut the agent off without a pause before', () => {
+    expect(follow(sound('confirmed')).moments).toMatchObject([{ outcome: 'confirmed', afterLine: null }]);
+  });
+});
+
+test('a page that stays open keeps a bounded number of moments, the newest', () => {
+  const events = Array.from({ length: VIEW_LIMITS.moments + 5 }, (_, index) => tool(`t${index}`, 'ok'));
+  const { moments } = follow(...events);
+  expect(moments).toHaveLength(VIEW_LIMITS.moments);
+  expect(moments.at(-1)!.key).toBe(`tool-1-t${VIEW_LIMITS.moments + 4}`);
+});
+
+test('the newest usage replaces the one before', () => {
+  const usage = (costUsd: number): ClientEvent => ({ type: 'usage', usage: { services: [], costUsd, unpriced: [] } });
+  expect(follow(usage(1), usage(2)).usage?.costUsd).toBe(2);
+});

@@ -1,0 +1,90 @@
+/**
+ * What happens beside the words of a call: tools that the agent uses, and sounds over the agent with what became of
+ * them. Pure; each stands after the line of the transcript that was the newest when it began.
+ */
+import type { ClientEvent } from '../../../src/agent/client-events.ts';
+
+type ToolEvent = Extract<ClientEvent, { type: 'tool' }>;
+type InterruptionEvent = Extract<ClientEvent, { type: 'interruption' }>;
+
+interface Placed {
+  /** Stable for the whole call. */
+  key: string;
+  turn: number;
+  /** Id of a line of the transcript; null before the first. */
+  afterLine: string | null;
+}
+
+export interface ToolMoment extends Placed {
+  kind: 'tool';
+  name: string;
+  state: ToolEvent['state'];
+  /** Null while it runs. */
+  tookMs: number | null;
+}
+
+export interface InterruptionMoment extends Placed {
+  kind: 'interruption';
+  outcome: InterruptionEvent['outcome'];
+}
+
+export type Moment = ToolMoment | InterruptionMoment;
+
+/** A second event of a tool replaces the first, in its place. */
+export function withTool(moments: readonly Moment[], event: ToolEvent, afterLine: string | null): Moment[] {
+  const key = `tool-${event.turn}-${event.id}`;
+  const { turn, name, state, tookMs } = event;
+  const known = moments.findIndex((moment) => moment.key === key);
+  const moment: ToolMoment = { kind: 'tool', key, turn, name, state, tookMs, afterLine };
+  if (known === -1) return [...moments, moment];
+  return moments.with(known, { ...moment, afterLine: moments[known]!.afterLine });
+}
+
+/** What became of a pause replaces the pause. */
+export function withInterruption(
+  moments: readonly Moment[],
+  event: InterruptionEvent,
+  afterLine: string | null,
+): Moment[] {
+  const { turn, outcome } = event;
+  const open = moments.findLastIndex(
+    (moment) => moment.kind === 'interruption' && moment.turn === turn && moment.outcome === 'paused',
+  );
+  if (open !== -1) {
+    return moments.with(open, { ...(moments[open] as InterruptionMoment), outcome });
+  }
+  const count = moments.filter((moment) => moment.kind === 'interruption' && moment.turn === turn).length;
+  return [...moments, { kind: 'interruption', key: `interruption-${turn}-${count}`, turn, outcome, afterLine }];
+}
+
+/** The agent has fallen silent for a sound and has not gone on yet. */
+export function isPaused(moments: readonly Moment[]): boolean {
+  const last = moments.findLast((moment) => moment.kind === 'interruption');
+  return last?.outcome === 'paused';
+}
+
+/** Tools that run now, by their names. */
+export function runningTools(moments: readonly Moment[]): string[] {
+  return moments.flatMap((moment) => (moment.kind === 'tool' && moment.state === 'running' ? [moment.name] : []));
+}
+
+const TOOL_WORDS: Record<Exclude<ToolEvent['state'], 'running'>, string> = {
+  ok: 'done',
+  failed: 'failed',
+  'timed-out': 'took too long',
+  'unknown-tool': 'does not exist',
+  'invalid-arguments': 'was called wrongly',
+  cancelled: 'was cancelled',
+};
+
+const INTERRUPTION_WORDS: Record<InterruptionEvent['outcome'], string> = {
+  paused: 'Paused: you made a sound',
+  confirmed: 'Cut off: you spoke',
+  rejected: 'Went on: the sound was not for the agent',
+};
+
+/** What to say of it, without the time that it took. */
+export function momentWords(moment: Moment): string {
+  if (moment.kind === 'interruption') return INTERRUPTION_WORDS[moment.outcome];
+  return moment.state === 'running' ? 'is running' : TOOL_WORDS[moment.state];
+}
