@@ -6,14 +6,17 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentHost, type SessionEnd } from './agent/index.ts';
+import { loadCatalogue } from './agent/services/catalogue/index.ts';
 import { ensureDevelopmentCa } from './backbone/index.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/index.ts';
 import { Core } from './core/index.ts';
 import { Edge } from './edge/index.ts';
+import { DEFAULT_POLICY, fixedPolicy, PolicyFile } from './placement/index.ts';
+import { endpointsInUse, serviceNames } from './placement-endpoints.ts';
 import { Announcer, MemoryRegistry, type NodeRecord } from './registry/index.ts';
 import { loadTokenSecret, SignalingServer } from './signaling/index.ts';
-import { createMetrics, type Logger } from './telemetry/index.ts';
+import { createMetrics, type Logger, startTracing } from './telemetry/index.ts';
 
 export interface DevOptions {
   config: Config;
@@ -44,10 +47,21 @@ export async function startDev(options: DevOptions): Promise<Dev> {
 
   try {
     const registry = stack.use(new MemoryRegistry({ clock }));
+    const tracing = await startTracing({
+      endpoint: config.telemetry.otlpEndpoint,
+      tracesEndpoint: config.telemetry.otlpTracesEndpoint,
+      serviceName: config.telemetry.serviceName,
+      nodeId: config.node.id,
+      region: config.node.region,
+      clock,
+      log: log.child({ part: 'telemetry' }),
+      metrics,
+    });
+    stack.defer(() => tracing?.close());
     const [ca, tokenSecret, agents] = await Promise.all([
       ensureDevelopmentCa(config.stateDir, { log, clock }),
       loadTokenSecret(config),
-      AgentHost.load({ config, clock, log: log.child({ part: 'agent' }), metrics }),
+      AgentHost.load({ config, clock, log: log.child({ part: 'agent' }), metrics, tracing }),
     ]);
     stack.defer(() => agents.close());
     const [popIdentity, coreIdentity] = await Promise.all([
@@ -107,12 +121,23 @@ export async function startDev(options: DevOptions): Promise<Dev> {
     const coreAnnouncer = await Announcer.start({ registry, clock, log, record: coreRecord });
     stack.defer(() => coreAnnouncer.close());
 
+    const catalogue = loadCatalogue();
+    const { policyFile } = config.placement;
+    const services = serviceNames(catalogue);
+    const policyLog = log.child({ part: 'placement' });
+    const policy =
+      policyFile === null
+        ? fixedPolicy(DEFAULT_POLICY, clock)
+        : stack.use(PolicyFile.open({ path: policyFile, services, clock, log: policyLog }));
+
     const signaling = await SignalingServer.start({
       config,
       nodeId: popId,
       region,
       edge,
       registry,
+      policy,
+      endpoints: endpointsInUse(config.services, catalogue, process.env),
       clock,
       log: log.child({ part: 'signaling' }),
       metrics,

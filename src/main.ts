@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The command line: `antipode dev | call | doctor | services`. Owns arguments, exit codes, signals and the words that a person
- * sees; each command's work lives in its own folder and is loaded when it is asked for.
+ * The command line: `antipode dev | call | doctor | placement | services`. Owns arguments, exit codes, signals and the
+ * words that a person sees; each command's work lives in its own folder and is loaded when it is asked for.
  */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,15 +43,22 @@ program
 
 program
   .command('services')
-  .description('list the AI services of the catalogue, and which of them the environment configures')
+  .description('show the AI services that this node uses, and list those of the catalogue')
+  .option('-c, --config <file>', `configuration file (default: ${DEFAULT_CONFIG_FILE} where it exists)`)
   .option('--kind <kind>', 'llm, stt, tts or s2s (default: all)')
   .option('--json', 'print JSON')
-  .action(async (options: { kind?: string; json?: boolean }) => {
-    const { listServices, printServices } = await import('./services-command.ts');
+  .action(async (options: { config?: string; kind?: string; json?: boolean }) => {
+    const { listServices, printServices, printUsed } = await import('./services-command.ts');
     const { loadCatalogue } = await import('./agent/services/catalogue/index.ts');
-    const services = listServices(loadCatalogue(), { environment: process.env, kind: options.kind });
-    if (options.json) process.stdout.write(`${JSON.stringify(services, null, 2)}\n`);
-    else printServices(services, process.stdout);
+    const catalogue = loadCatalogue();
+    const asked = { config: readConfig(options.config).services, environment: process.env };
+    const services = listServices(catalogue, { ...asked, kind: options.kind });
+    if (options.json) {
+      process.stdout.write(`${JSON.stringify(services, null, 2)}\n`);
+      return;
+    }
+    printUsed(catalogue, asked, process.stdout);
+    printServices(services, process.stdout);
   });
 
 program
@@ -64,6 +71,18 @@ program
     const { callMain } = await import('./call/index.ts');
     const argv = process.argv.slice(process.argv.indexOf('call') + 1);
     process.exitCode = await callMain(argv);
+  });
+
+program
+  .command('placement')
+  .description('check a placement policy, explain where a session would run, simulate a planet (placement --help)')
+  .helpOption(false)
+  .allowUnknownOption()
+  .argument('[arguments...]')
+  .action(async () => {
+    const { placementMain } = await import('./placement-command.ts');
+    const argv = process.argv.slice(process.argv.indexOf('placement') + 1);
+    process.exitCode = await placementMain(argv, { out: process.stdout, err: process.stderr });
   });
 
 async function dev(options: { config?: string }): Promise<void> {

@@ -10,18 +10,27 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config/index.ts';
 import { AntipodeError, asAntipodeError } from '../errors.ts';
 import type { AgentDescription } from '../registry/index.ts';
-import type { Logger, Registry } from '../telemetry/index.ts';
+import type { Logger, Registry, Tracing } from '../telemetry/index.ts';
 import { LocalServices } from './agent-services.ts';
-import { type AgentDefinition, checkAgentDefinition } from './define-agent.ts';
+import { confine } from './confine.ts';
+import { type AgentDefinition, checkAgentDefinition, describeAgent } from './define-agent.ts';
+import { installEgressGuard } from './egress/index.ts';
+import { type PriceRun, priceBy } from './observe/index.ts';
 import { observed } from './observed-call.ts';
 import { type RunningAgent, runAgent } from './running-agent.ts';
+import { loadCatalogue } from './services/catalogue/index.ts';
 import type { CallPorts, Leg } from './types.ts';
+import { untilAborted } from './until-aborted.ts';
 
 export interface AgentHostOptions {
   config: Config;
   clock: Clock;
   log: Logger;
   metrics: Registry;
+  /** Traces of calls; none when absent or null. */
+  tracing?: Tracing | null;
+  /** Where keys and addresses of AI services are read. @defaultValue process.env */
+  environment?: NodeJS.ProcessEnv;
 }
 
 export class AgentHost {
@@ -30,13 +39,17 @@ export class AgentHost {
   readonly #definitions: ReadonlyMap<string, AgentDefinition>;
   /** What can be asked for here, for the registry and the page. */
   readonly agents: AgentDescription[];
+  readonly #price: PriceRun = priceBy(loadCatalogue());
+  readonly #tracing: Tracing | null;
   readonly #running = new Set<RunningAgent>();
   readonly #closing = new AbortController();
   readonly #prepared: Promise<void>;
   #closed: Promise<void> | null = null;
+  readonly #uninstallGuard = installEgressGuard();
 
-  private constructor(log: Logger, services: LocalServices, loaded: readonly LoadedAgent[]) {
+  private constructor({ log, tracing }: AgentHostOptions, services: LocalServices, loaded: readonly LoadedAgent[]) {
     this.#log = log;
+    this.#tracing = tracing ?? null;
     this.#services = services;
     this.#definitions = new Map(loaded.map(({ definition }) => [definition.name, definition]));
     this.agents = loaded.map(({ description }) => description);
@@ -49,7 +62,7 @@ export class AgentHost {
    * @throws ERR_SERVICE_UNAVAILABLE when the voice activity model cannot be loaded
    */
   static async load(options: AgentHostOptions): Promise<AgentHost> {
-    const { config, clock, log, metrics } = options;
+    const { config, clock, log, metrics, environment } = options;
     const folder = resolve(config.core.agentsDir);
     const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
       throw new AntipodeError('ERR_CONFIG_INVALID', `Agents cannot be read from ${folder}.`, {
@@ -57,22 +70,22 @@ export class AgentHost {
         path: 'core.agentsDir',
       });
     });
-    const services = await LocalServices.load({ config: config.services, clock, log, metrics });
+    const services = await LocalServices.load({ config: config.services, clock, log, metrics, environment });
     const loaded: LoadedAgent[] = [];
     for (const name of moduleNames(entries)) {
       try {
-        const definition = checkAgentDefinition(await importDefault(join(folder, name)));
+        const definition = checkAgentDefinition(await importDefault(join(folder, name), clock));
         if (loaded.some((other) => other.definition.name === definition.name)) {
           throw new AntipodeError('ERR_AGENT_INVALID', `name: "${definition.name}" is taken by another module`);
         }
-        loaded.push({ definition, description: describe(definition, services) });
+        loaded.push({ definition, description: describeAgent(definition, services) });
       } catch (error) {
-        const failure = asAntipodeError(error, 'ERR_AGENT_INVALID', 'The module cannot be loaded.');
+        const failure = asAntipodeError(error, 'ERR_AGENT_INVALID', `The module cannot be used: ${wordsOf(error)}`);
         services.metrics.invalidAgents.inc();
         log.error({ err: failure, code: failure.code, module: name }, 'an agent module was left out');
       }
     }
-    return new AgentHost(log, services, loaded);
+    return new AgentHost(options, services, loaded);
   }
 
   /** Calls with an agent on them. */
@@ -95,9 +108,19 @@ export class AgentHost {
   start(name: string, ports: CallPorts): RunningAgent {
     const definition = this.#definition(name);
     if (this.#closed !== null) throw new AntipodeError('ERR_SHUTTING_DOWN', 'This core is shutting down.');
-    const running = runAgent(definition, observed(ports, this.#services.metrics), this.#services);
+    const call = observed(ports, {
+      agent: name,
+      metrics: this.#services.metrics,
+      price: this.#price,
+      tracing: this.#tracing,
+    });
+    const held = call.confinement === null ? null : confine(call, call.confinement, this.#services);
+    const running = runAgent(definition, call, held?.services ?? this.#services, held?.within);
     this.#running.add(running);
-    void running.done.then(() => this.#running.delete(running));
+    void running.done.then(() => {
+      this.#running.delete(running);
+      held?.release();
+    });
     return running;
   }
 
@@ -132,6 +155,7 @@ export class AgentHost {
       await Promise.all([...this.#running].map((running) => running.close()));
       await this.#prepared;
       await this.#services.close();
+      this.#uninstallGuard();
     })();
     return this.#closed;
   }
@@ -146,16 +170,6 @@ interface LoadedAgent {
   readonly description: AgentDescription;
 }
 
-function describe(definition: AgentDefinition, services: LocalServices): AgentDescription {
-  return {
-    name: definition.name,
-    title: definition.title,
-    description: definition.description,
-    notices: [...(definition.notices?.(services) ?? [])],
-    examples: [...definition.examples],
-  };
-}
-
 function moduleNames(entries: readonly Dirent[]): string[] {
   return entries
     .filter((entry) => !entry.isDirectory() && /^[^.].*(?<!\.d|\.test)\.ts$/.test(entry.name))
@@ -163,12 +177,29 @@ function moduleNames(entries: readonly Dirent[]): string[] {
     .sort();
 }
 
-async function importDefault(file: string): Promise<unknown> {
+/** A module that waits for something at its top level has this long. */
+const IMPORT_TIMEOUT_MS = 10_000;
+
+async function importDefault(file: string, clock: Clock): Promise<unknown> {
+  const controller = new AbortController();
+  const timer = clock.setTimeout(() => {
+    const words = `The module is not loaded after ${IMPORT_TIMEOUT_MS} ms: it waits for something at its top level.`;
+    controller.abort(new AntipodeError('ERR_AGENT_INVALID', words));
+  }, IMPORT_TIMEOUT_MS);
+  // Node ends a process in which nothing but such a module is waited for, without a word.
+  const alive = setInterval(() => {}, IMPORT_TIMEOUT_MS);
   try {
-    const module: { default?: unknown } = await import(/* @vite-ignore */ pathToFileURL(file).href);
-    return module.default;
+    const loading: Promise<{ default?: unknown }> = import(/* @vite-ignore */ pathToFileURL(file).href);
+    return (await untilAborted(loading, controller.signal)).default;
   } catch (cause) {
-    const words = cause instanceof Error ? cause.message : String(cause);
-    throw new AntipodeError('ERR_AGENT_INVALID', `The module cannot be loaded: ${words}`, { cause });
+    if (cause instanceof AntipodeError) throw cause;
+    throw new AntipodeError('ERR_AGENT_INVALID', `The module cannot be loaded: ${wordsOf(cause)}`, { cause });
+  } finally {
+    timer.cancel();
+    clearInterval(alive);
   }
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

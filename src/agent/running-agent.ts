@@ -16,8 +16,16 @@ export interface RunningAgent {
   close(): Promise<void>;
 }
 
-/** Start `definition` on `call`. An agent that cannot start hangs up with the reason. */
-export function runAgent(definition: AgentDefinition, call: AgentCall, services: AgentServices): RunningAgent {
+/**
+ * Start `definition` on `call`. An agent that cannot start hangs up with the reason. All of its code runs through
+ * `within`, such as under the rule of a pinned session.
+ */
+export function runAgent(
+  definition: AgentDefinition,
+  call: AgentCall,
+  services: AgentServices,
+  within?: <T>(work: () => T) => T,
+): RunningAgent {
   let resolveDone = () => {};
   const done = new Promise<void>((resolve) => {
     resolveDone = resolve;
@@ -34,7 +42,8 @@ export function runAgent(definition: AgentDefinition, call: AgentCall, services:
   let scheduler: Scheduler;
   try {
     scheduler = new Scheduler({
-      chain: chain(definition.pipeline(call, services)),
+      chain: chain(within ? within(() => definition.pipeline(call, services)) : definition.pipeline(call, services)),
+      ...(within && { run: within }),
       clock: call.clock,
       log: call.log,
       slowStops: services.metrics.slowStops,

@@ -18,6 +18,8 @@ export interface SchedulerOptions {
   slowStops: Counter<'stage'>;
   /** A stage broke on a frame that belongs to no turn, or fell hopelessly behind: the call cannot go on. */
   onFailure(error: AntipodeError): void;
+  /** Calls into a stage go through this, such as to mark whom the stage works for. */
+  run?(work: () => void | Promise<void>): void | Promise<void>;
   /** Takes what leaves the last stage; without it that is dropped, and a failure that no stage answered ends its turn. */
   onOutput?(frame: Frame): void;
   /** A stage that was told to stop has this long. */
@@ -95,7 +97,8 @@ export class Scheduler {
       if (this.#closing !== null || frame.turn?.settled) continue;
       const current: Frame = frame;
       try {
-        const result = step.stage.process(current, step.emit);
+        const { run } = this.#options;
+        const result = run ? run(() => step.stage.process(current, step.emit)) : step.stage.process(current, step.emit);
         if (result === undefined) continue;
         lane.work = result
           .catch((error: unknown) => this.#fail(index, step, current, error))

@@ -5,6 +5,7 @@
 import type { Clock } from '../clock.ts';
 import type { Logger } from '../telemetry/index.ts';
 import type { ClientEvent, ClientMessage, SessionEnd } from './client-events.ts';
+import type { AllowedHost } from './egress/egress-context.ts';
 import type { Observe } from './observe/observation.ts';
 
 /** Sample rate of everything that an agent hears, Hz. */
@@ -80,6 +81,27 @@ export interface Mouth {
   on<E extends keyof MouthEvents>(event: E, listener: (...args: MouthEvents[E]) => void): () => void;
 }
 
+/** Where a session's services are, and what keeps its data in: decided by placement, enforced where the session runs. */
+export interface Confinement {
+  /** For people: the pins that hold, such as `"eu" (request)`; null when its data may go anywhere. */
+  readonly pins: string | null;
+  /** `service@region` of the AI endpoints that the session uses, the chosen ones first. */
+  readonly endpoints: readonly string[];
+  /** Hosts that its tools may reach beside them. */
+  readonly hosts: readonly AllowedHost[];
+}
+
+/** Something that a session's data touched, or tried to. */
+export interface DataTouch {
+  readonly kind: 'endpoint' | 'store' | 'stopped';
+  /** An endpoint such as `openai@eu`, a store's name, or the host that was refused. */
+  readonly name: string;
+  /** The catalogue's region of an endpoint, `local` on this node; null when unknown. */
+  readonly region: string | null;
+  /** For people: what for. */
+  readonly detail: string;
+}
+
 /** What a core gives an agent host of a call. */
 export interface CallPorts {
   readonly sessionId: string;
@@ -100,6 +122,10 @@ export interface CallPorts {
   onMessage(listener: (message: ClientMessage) => void): () => void;
   /** End the call once; later calls do nothing. */
   hangUp(end: SessionEnd): void;
+  /** Null when placement said nothing: then the node's own configuration holds. */
+  readonly confinement: Confinement | null;
+  /** Tell what the session's data touched, for its residency record. */
+  touched(touch: DataTouch): void;
 }
 
 /** A running call as its agent sees it. */

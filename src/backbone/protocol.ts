@@ -41,6 +41,14 @@ export const pipeStreamSchema = z.object({
 });
 export type PipeStream = z.infer<typeof pipeStreamSchema>;
 
+const confinementSchema = z.object({
+  pins: z.string().max(1_000).nullable(),
+  endpoints: z.array(z.string().max(120)).max(100),
+  hosts: z
+    .array(z.object({ host: z.string().min(1).max(253), service: z.string().max(120), region: z.string().max(64) }))
+    .max(100),
+});
+
 const pipeEnd = z.object({ pipeId: id, tuple: pipeTupleSchema, srtpParameters: srtpParametersSchema });
 
 /** Requests from a POP to a core: method -> data and answer. */
@@ -61,6 +69,8 @@ export const popRequests = {
       agent: z.string().min(1).max(64),
       room: z.string().max(128),
       residency: z.string().max(64).nullable(),
+      /** Its services and what keeps its data in; null: as the core is configured. */
+      confinement: confinementSchema.nullable(),
       metadata: z.record(z.string(), z.unknown()),
       uplink: pipeStreamSchema,
     }),
@@ -104,6 +114,17 @@ export const coreEvents = {
   /** Drop what has not been written of mouth frames whose RTP timestamp is before `beforeTimestamp` (48 kHz, mod 2^32). */
   'session.flush': z.object({ sessionId: id, epoch, beforeTimestamp: z.number().int().min(0).max(0xffff_ffff) }),
   'session.ended': z.object({ sessionId: id, epoch, end: sessionEndSchema }),
+  /** What the session's data touched at the core's side, for its residency record. */
+  'session.touched': z.object({
+    sessionId: id,
+    epoch,
+    touch: z.object({
+      kind: z.enum(['endpoint', 'store', 'stopped']),
+      name: z.string().max(300),
+      region: z.string().max(64).nullable(),
+      detail: z.string().max(500),
+    }),
+  }),
   /** A pipe's worker died at the core: the POP opens a new pipe and sends session.repipe for its sessions. */
   'pipe.closed': z.object({ pipeId: id }),
 } as const;

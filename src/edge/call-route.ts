@@ -3,6 +3,7 @@
  * fails. Owns what the core is told of the session and when; the media itself is the splice's.
  */
 import type { ClientEvent, ClientMessage, SessionEnd } from '../agent/client-events.ts';
+import type { Confinement, DataTouch } from '../agent/types.ts';
 import type { MediaPipe, MediaWorker } from '../backbone/index.ts';
 import type { Clock } from '../clock.ts';
 import { AntipodeError, asAntipodeError } from '../errors.ts';
@@ -22,8 +23,11 @@ export interface CallRequest {
   room: string;
   agent: string;
   residency: string | null;
+  confinement: Confinement | null;
   metadata: Record<string, unknown>;
   core: CoreAddress;
+  /** Told of what the session's data touched at the core's side. */
+  onTouched?(touch: DataTouch): void;
 }
 
 export interface CallRouteOptions {
@@ -68,7 +72,7 @@ export class CallRoute implements LinkSession {
    */
   async attach(built: Promise<void>): Promise<void> {
     const { links, worker, splice, request } = this.#options;
-    const { core, epoch: _, ...session } = request;
+    const { core, epoch: _, onTouched: __, ...session } = request;
     const linked = links.to(core).then(async (link) => ({ link, pipe: await link.pipe(worker) }));
     const [{ link, pipe }] = await Promise.all([linked, built]);
     this.#stop.signal.throwIfAborted();
@@ -77,7 +81,13 @@ export class CallRoute implements LinkSession {
     await splice.route(pipe, this.#epoch, async (uplink) => {
       this.#held = 'asked';
       try {
-        const asked = { ...session, epoch: this.#epoch, pipeId: pipe.pipeId, uplink };
+        const asked = {
+          ...session,
+          confinement: copyOf(session.confinement),
+          epoch: this.#epoch,
+          pipeId: pipe.pipeId,
+          uplink,
+        };
         const answer = await link.request('session.attach', asked);
         this.#held = 'yes';
         return answer.downlink;
@@ -146,6 +156,7 @@ export class CallRoute implements LinkSession {
     }
     if (name === 'session.event') this.#options.onEvent(data.event);
     else if (name === 'session.flush') this.#options.splice.writer.flush(data.beforeTimestamp);
+    else if (name === 'session.touched') this.#options.request.onTouched?.(data.touch);
     else this.#options.onEnded(data.end);
   }
 
@@ -222,4 +233,11 @@ export class CallRoute implements LinkSession {
     if (!this.#link) throw new TypeError('Not attached.');
     return this.#link;
   }
+}
+
+/** As the control channel takes it. */
+function copyOf(confinement: Confinement | null) {
+  if (confinement === null) return null;
+  const { pins, endpoints, hosts } = confinement;
+  return { pins, endpoints: [...endpoints], hosts: hosts.map((host) => ({ ...host })) };
 }

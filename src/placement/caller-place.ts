@@ -6,11 +6,14 @@
 import { Worker } from 'node:worker_threads';
 import { type Clock, systemClock } from '../clock.ts';
 import { addressKind, plainAddress } from './address-kind.ts';
+import type { Coordinates } from './regions.ts';
 
 export interface CallerPlace {
   /** ISO 3166-1 alpha-2, or null. */
   country: string | null;
   city: string | null;
+  /** Degrees; the middle of the area that the address is known to be of, or null. */
+  at: Coordinates | null;
   /** For people: where this comes from, or why it is not known. */
   how: string;
 }
@@ -39,6 +42,7 @@ interface WorkerAnswer {
   id?: number;
   country?: string | null;
   city?: string | null;
+  at?: Coordinates | null;
 }
 
 export class CallerPlaces implements AsyncDisposable {
@@ -80,6 +84,11 @@ export class CallerPlaces implements AsyncDisposable {
     });
   }
 
+  /** Have the database loaded before the first caller comes, where rules go by country. Idempotent. */
+  load(): void {
+    if (this.#state.phase === 'idle') this.#load();
+  }
+
   /** Stops the thread; look-ups under way are answered. Idempotent. */
   async close(): Promise<void> {
     const state = this.#state;
@@ -109,7 +118,7 @@ export class CallerPlaces implements AsyncDisposable {
     if (message.id === undefined) return;
     const country = message.country ?? null;
     const how = country === null ? 'the place database does not know the address' : 'geoip-lite, by address';
-    this.#pending.get(message.id)?.({ country, city: message.city ?? null, how });
+    this.#pending.get(message.id)?.({ country, city: message.city ?? null, at: message.at ?? null, how });
   }
 
   #fail(): void {
@@ -124,5 +133,5 @@ export class CallerPlaces implements AsyncDisposable {
 }
 
 function nowhere(how: string): CallerPlace {
-  return { country: null, city: null, how };
+  return { country: null, city: null, at: null, how };
 }

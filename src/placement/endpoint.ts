@@ -20,7 +20,7 @@ export interface AiEndpoint {
   readonly p50: number;
   readonly p95: number;
   /** Where that comes from. */
-  readonly source: 'measured' | 'catalogue' | 'assumed';
+  readonly source: 'measured' | 'operator' | 'catalogue' | 'assumed';
   /** What a minute of a call costs there, US cents; null when unknown. */
   readonly centsPerMinute: number | null;
 }

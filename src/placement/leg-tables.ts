@@ -21,6 +21,8 @@ export interface LegTable {
 
 /** Tables that are kept for pins and legs that come again. */
 export const MAX_TABLES = 1_000;
+/** Addresses of one service that a session may fall back to. */
+const MAX_ALLOWED_OF_SERVICE = 2;
 /** A program on the core itself is called without a network. */
 const NO_PATH: PathEstimate = { p50: 0, p95: 0, source: 'distance', ageMs: null };
 
@@ -63,21 +65,45 @@ export class LegTables {
     return tables;
   }
 
+  /**
+   * The endpoints that a session at this core may use at all, for a service that fails: of each service the nearest
+   * allowed ones, those of `chosen` before the others.
+   */
+  allowed(pins: readonly Pin[], core: string, chosen: readonly LegChoice[]): readonly AiEndpoint[] {
+    const { paths, nowMs } = this.#options;
+    const away = ({ place }: AiEndpoint) => (place === 'local' ? 0 : paths.between(core, place, nowMs).p50);
+    const rest = [...this.#endpoints.values()].flatMap((endpoints) =>
+      endpoints
+        .filter((endpoint) => endpoint.kind !== 'tool' && this.#endpointAllowed(endpoint, pins))
+        .toSorted((a, b) => away(a) - away(b))
+        .slice(0, MAX_ALLOWED_OF_SERVICE),
+    );
+    return [...new Set([...chosen.map(({ endpoint }) => endpoint), ...rest])];
+  }
+
+  /** Servers of tools that a session may reach. */
+  allowedTools(pins: readonly Pin[]): readonly AiEndpoint[] {
+    const all = [...this.#endpoints.values()].flat();
+    return all.filter((endpoint) => endpoint.kind === 'tool' && this.#endpointAllowed(endpoint, pins));
+  }
+
   #legTable(legs: readonly PlanLeg[], pins: readonly Pin[], core: string): LegTable {
     const choices: LegChoice[] = [];
     let spread = 0;
     let cents: number | null = null;
-    let excluded: Exclusion | null = null;
+    const lacking: Exclusion[] = [];
     for (const leg of legs) {
       const choice = this.#bestEndpoint(leg, pins, core);
       if ('code' in choice) {
-        excluded ??= choice;
+        lacking.push(choice);
         continue;
       }
       choices.push(choice);
       spread += leg.k * (spreadOf(choice.path) + spreadOf(choice.endpoint));
       if (choice.endpoint.centsPerMinute !== null) cents = (cents ?? 0) + choice.endpoint.centsPerMinute;
     }
+    const reason = [...new Set(lacking.map((each) => each.reason))].join('; ');
+    const excluded = lacking[0] === undefined ? null : { ...lacking[0], reason };
     return { choices, p50: choices.reduce((sum, choice) => sum + choice.p50, 0), spread, cents, excluded };
   }
 

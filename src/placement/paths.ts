@@ -1,13 +1,13 @@
 /**
  * Round-trip times between regions, each with its source: a live measurement, else an operator's figure, else the
- * shipped matrix, else distance. Measurements age out; one that is faster than light, or absurd against what is known,
- * is bounded. Owns figures and their rank; who measures is elsewhere.
+ * shipped matrix, else distance; where nobody knows a region, an assumption. Measurements age out; one that is faster
+ * than light, or absurd against what is known, is bounded. Owns figures and their rank; who measures is elsewhere.
  */
 import { readFileSync } from 'node:fs';
 import { AntipodeError } from '../errors.ts';
 import { type Coordinates, distanceKm, type Region, type Regions } from './regions.ts';
 
-export const PATH_SOURCES = ['measured', 'operator', 'matrix', 'distance'] as const;
+export const PATH_SOURCES = ['measured', 'operator', 'matrix', 'distance', 'assumed'] as const;
 export type PathSource = (typeof PATH_SOURCES)[number];
 
 export interface PathEstimate {
@@ -87,6 +87,11 @@ export class PathBook {
     return { p50: bounded.p50, p95: bounded.p95, source: 'measured', ageMs: 0 };
   }
 
+  /** Measurements that still count. */
+  measurements(nowMs: number): PathMeasurement[] {
+    return [...this.#measured.values()].filter(({ atMs }) => atMs <= nowMs + 1_000 && nowMs - atMs <= this.#ttlMs);
+  }
+
   /** What is known of a path now. */
   between(from: string, to: string, nowMs: number): PathEstimate {
     for (const measured of [this.#measured.get(key(from, to)), this.#measured.get(key(to, from))]) {
@@ -130,7 +135,8 @@ function byDistance(a: Coordinates | null, b: Coordinates | null, same: boolean)
   // Nobody knows where one of them is: as far as the other side of the world.
   const km = a === null || b === null ? 20_000 : distanceKm(a, b);
   const p50 = DISTANCE_MODEL.interceptMs + DISTANCE_MODEL.msPerKm * km;
-  return { p50, p95: p50 * DISTANCE_MODEL.p95Share, source: 'distance', ageMs: null };
+  const source = a === null || b === null ? 'assumed' : 'distance';
+  return { p50, p95: p50 * DISTANCE_MODEL.p95Share, source, ageMs: null };
 }
 
 /** @throws ERR_CONFIG_INVALID naming the line: a hole is allowed, a figure that is none is not */

@@ -14,6 +14,7 @@ export interface Pin {
 
 const PLACE = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const MAX_PLACES = 32;
+const MAX_PINS = 8;
 
 /**
  * A pin from its text: names of jurisdictions (`eu`, `eea`, `us`), countries (`de`) and regions (`eu-central-1`), with
@@ -33,6 +34,24 @@ export function parsePin(text: string, from: string): Pin {
     );
   }
   return { places: [...new Set(places)], from };
+}
+
+/**
+ * Pins that hold together, from their text: `eu & de,fr` is the EU, and Germany or France.
+ * @throws ERR_REQUEST_MALFORMED
+ */
+export function parsePins(text: string, from: string): Pin[] {
+  const parts = text.split('&').slice(0, MAX_PINS + 1);
+  if (parts.length > MAX_PINS) {
+    throw new AntipodeError('ERR_REQUEST_MALFORMED', `At most ${MAX_PINS} pins hold together.`, { path: 'residency' });
+  }
+  return parts.map((part) => parsePin(part, from));
+}
+
+/** The text of pins that hold together, each once, which `parsePins` reads; null for none. */
+export function pinsText(pins: readonly Pin[]): string | null {
+  const texts = new Set(pins.map(({ places }) => places.join(',')));
+  return texts.size === 0 ? null : [...texts].join('&');
 }
 
 /** Whether a pin allows a region. What nobody knows the law of is allowed by its own name only. */

@@ -11,6 +11,7 @@ export interface PlanNode {
   /** Sessions that it holds or was promised, and how many it can hold. */
   readonly sessions: number;
   readonly capacity: number;
+  /** Takes no new session: it drains, or tells nobody how to reach it. */
   readonly draining: boolean;
   /** Names of the agents that it runs; cores only. */
   readonly agents: readonly string[];

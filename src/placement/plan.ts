@@ -74,6 +74,15 @@ export class Plan {
     return best ?? { chosen: null, refused: this.#refusal(request) };
   }
 
+  /** The AI endpoints that a session may use at its place, the chosen ones first, and the servers of its tools. */
+  endpointsOf(
+    choice: PlanCandidate,
+    pins: readonly Pin[],
+  ): { services: readonly AiEndpoint[]; tools: readonly AiEndpoint[] } {
+    const services = this.#legs.allowed(pins, choice.coreRegion, choice.endpoints);
+    return { services: services.filter(({ region }) => region !== 'local'), tools: this.#legs.allowedTools(pins) };
+  }
+
   /** Every place that was looked at: the usable ones by score, then the others with the reason. */
   explain(request: PlanRequest): PlanCandidate[] {
     const candidates: PlanCandidate[] = [];
@@ -188,11 +197,11 @@ export class Plan {
   #chosen(request: PlanRequest, pop: number, core: number, popNode: string, coreNode: string): PlanChoice {
     const candidate = this.#candidate(request, pop, core);
     const sources: Record<string, PathSource | AiEndpoint['source'] | 'probe'> = {
-      callerPop: request.caller.probes?.has(candidate.popRegion) ? 'probe' : 'distance',
+      callerPop: request.caller.probes?.has(candidate.popRegion) ? 'probe' : this.#access(request, pop).source,
       popCore: this.#paths[pop * this.#cores.length + core]!.source,
     };
     for (const { leg, endpoint, path } of candidate.endpoints) {
-      sources[`${leg.kind} path`] = path.source;
+      if (endpoint.place !== 'local') sources[`${leg.kind} path`] = path.source;
       sources[leg.kind] = endpoint.source;
     }
     return { ...candidate, popNode, coreNode, sources };
@@ -211,7 +220,7 @@ export class Plan {
     const { accessMs } = this.#policy.latency;
     // Nobody knows where the caller is: no POP is nearer than another.
     if (request.caller.place === null || place.region === null) {
-      return { p50: accessMs, p95: 3 * accessMs, source: 'distance', ageMs: null };
+      return { p50: accessMs, p95: 3 * accessMs, source: 'assumed', ageMs: null };
     }
     return pathFrom(request.caller.place, place.region, accessMs);
   }
@@ -257,7 +266,8 @@ export class Plan {
     if (leastLoaded(able, null) === null) {
       const all = able.every((node) => node.draining);
       const excluded = request.excludedCores?.length ? able.every((node) => node.draining || node.limit === 0) : false;
-      if (all || excluded) return { code: 'draining', reason: `every core in ${name} drains or is excluded` };
+      if (all || excluded)
+        return { code: 'draining', reason: `every core in ${name} drains, cannot be reached or is excluded` };
       return {
         code: 'full',
         reason: `every core in ${name} is full (${place.sessions} of ${place.capacity} sessions)`,

@@ -56,6 +56,10 @@ export const policySchema = z.strictObject({
     .strictObject({
       pin: pin.nullable().default(null).describe('Holds for every session.'),
       byCountry: z.record(country, pin).default({}).describe("Holds for callers of a country, such as DE: 'eu'."),
+      whenUnknown: pin
+        .nullable()
+        .default(null)
+        .describe('Holds for callers whose country nobody knows: private addresses, and those that no database has.'),
       acceptBestEffort: z
         .boolean()
         .default(false)
@@ -127,6 +131,24 @@ export const policySchema = z.strictObject({
         .record(z.string().min(1).max(120), regionName)
         .default({})
         .describe("The region that a service's address really stands in, such as openai@global: us-east-1."),
+      tools: z
+        .record(
+          z.string().min(1).max(120),
+          z
+            .strictObject({
+              region: regionName,
+              hosts: z
+                .array(z.string().regex(/^\.?[a-z0-9]([a-z0-9.:-]*[a-z0-9])?$/, 'must be a host name in lower case'))
+                .max(50)
+                .default([])
+                .describe('Hosts that pinned sessions may reach for it; a leading dot means every name below.'),
+              p50Ms: z.number().min(0).max(60_000),
+              p95Ms: z.number().min(0).max(60_000),
+            })
+            .refine(({ p50Ms, p95Ms }) => p95Ms >= p50Ms, { path: ['p95Ms'], message: 'must not be below p50Ms' }),
+        )
+        .default({})
+        .describe("Where the servers behind agents' tools stand and how long one answer of theirs takes."),
     })
     .prefault({}),
 });

@@ -148,7 +148,7 @@ export function distanceKm(a: Coordinates, b: Coordinates): number {
 /** The word that is fewest edits away, when that is few for its length; null otherwise. */
 export function nearestWord(word: string, words: readonly string[]): string | null {
   let best: string | null = null;
-  let bestEdits = Math.max(2, Math.floor(word.length / 3)) + 1;
+  let bestEdits = Math.min(Math.max(2, Math.floor(word.length / 3)), word.length - 1) + 1;
   for (const candidate of words) {
     const edits = editsBetween(word.toLowerCase(), candidate.toLowerCase());
     if (edits >= bestEdits) continue;

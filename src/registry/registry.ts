@@ -14,6 +14,25 @@ export const agentDescriptionSchema = z.object({
   notices: z.array(z.object({ level: z.enum(['info', 'warning']), code: z.string(), text: z.string() })),
   /** What a caller may try to say. */
   examples: z.array(z.string()),
+  /** The AI services that a turn goes through; none when absent. */
+  legs: z
+    .array(
+      z.object({
+        kind: z.enum(['stt', 'llm', 'tts', 's2s', 'tool']),
+        service: z.string().min(1),
+        /** Round trips per turn. */
+        k: z.number().nonnegative(),
+        /** Runs on the core itself. */
+        local: z.boolean(),
+      }),
+    )
+    .optional(),
+  /** The agent's own residency pin, such as `eu`. */
+  residency: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9._-]*(\s*,\s*[a-z0-9][a-z0-9._-]*)*$/i, 'must be places with commas between, such as "eu"')
+    .max(200)
+    .optional(),
 });
 export type AgentDescription = z.infer<typeof agentDescriptionSchema>;
 

@@ -2,7 +2,9 @@
  * What signaling needs of a call's media at this POP: the part of `Edge` and its calls that is used here. Signaling
  * stands above the edge and drives it through this port alone, so its tests bring a fake.
  */
+
 import type { ClientEvent, ClientMessage, SessionEnd } from '../agent/client-events.ts';
+import type { Confinement, DataTouch } from '../agent/types.ts';
 import type { OfferedTransport, SignalingAnswer, SignalingData } from './protocol.ts';
 
 export interface CallRequest {
@@ -11,8 +13,11 @@ export interface CallRequest {
   room: string;
   agent: string;
   residency: string | null;
+  confinement: Confinement | null;
   metadata: Record<string, unknown>;
   core: { nodeId: string; host: string; port: number };
+  /** Told of what the session's data touched at the core's side. */
+  onTouched?(touch: DataTouch): void;
 }
 
 export interface CallEvents {

@@ -125,12 +125,38 @@ export const offeredTransportSchema = z.object({
 });
 export type OfferedTransport = z.infer<typeof offeredTransportSchema>;
 
+const predictedMs = z.object({ p50: z.number(), p95: z.number() });
+
 /** Where the session runs and why, for people. */
 export const placementViewSchema = z.object({
   pop: z.object({ nodeId: z.string(), region: z.string() }),
   core: z.object({ nodeId: z.string(), region: z.string() }),
   caller: z.object({ country: z.string().nullable(), city: z.string().nullable(), how: z.string() }),
   reason: z.string(),
+  /** What the decision went by; absent from POPs of before it was told. */
+  prediction: z
+    .object({
+      /** From the end of the caller's words to the first sound of the answer. */
+      predictedMs,
+      /** Milliseconds of the p50 by part, such as `popCore` or `llm`. */
+      parts: z.record(z.string(), z.number()),
+      /** Where each figure comes from, such as `measured` or `distance`. */
+      sources: z.record(z.string(), z.string()),
+      /** Leg -> the address that it goes to, and the region where that stands. */
+      endpoints: z.record(z.string(), z.object({ id: z.string(), region: z.string() })),
+      /** What it would have been elsewhere, or why it could not be there; the best first. */
+      alternatives: z.array(
+        z.object({
+          core: z.string(),
+          predictedMs: predictedMs.nullable(),
+          parts: z.record(z.string(), z.number()),
+          excluded: z.string().nullable(),
+        }),
+      ),
+      /** Every pin that holds, and who asked for it. */
+      pins: z.array(z.object({ places: z.array(z.string()), from: z.string() })),
+    })
+    .optional(),
 });
 export type PlacementView = z.infer<typeof placementViewSchema>;
 
@@ -273,8 +299,11 @@ export const createSessionRequestSchema = z.strictObject({
     .max(128)
     .regex(/^[\w.:-]+$/)
     .optional(),
-  residency: z.string().min(1).max(64).optional(),
+  /** Places with commas between, any of which will do; `&` between pins that hold together: `eu & de,fr`. */
+  residency: z.string().min(1).max(200).optional(),
   metadata: z.record(z.string().max(64), z.unknown()).optional(),
+  /** Of a reservation by POST /v1/placements at this POP: its slot is given back as this session takes one. */
+  placementId: z.string().min(1).max(64).optional(),
 });
 export type CreateSessionRequest = z.infer<typeof createSessionRequestSchema>;
 

@@ -1,7 +1,7 @@
 /** The bodies of the REST answers that the signaling protocol does not define; for clients, the page and tests. */
 import { z } from 'zod';
 import { agentDescriptionSchema } from '../registry/index.ts';
-import { placementViewSchema } from './protocol.ts';
+import { createSessionRequestSchema, placementViewSchema } from './protocol.ts';
 
 /** `GET /v1/agents` */
 export const agentListSchema = z.object({
@@ -27,15 +27,16 @@ export const sessionViewSchema = z.object({
   placement: placementViewSchema,
   /** For holders of an API key only. */
   metadata: z.record(z.string(), z.unknown()).optional(),
-  /** For holders of an API key only: every core that was looked at, and why not. */
+  /** For holders of an API key only: every place that was looked at, and why not. */
   candidates: z
     .array(
       z.object({
-        nodeId: z.string(),
-        region: z.string(),
-        sessions: z.number(),
-        capacity: z.number(),
-        excluded: z.object({ code: z.string(), reason: z.string() }).nullable(),
+        pop: z.string(),
+        core: z.string(),
+        predictedMs: z.object({ p50: z.number(), p95: z.number() }).nullable(),
+        parts: z.record(z.string(), z.number()),
+        centsPerMinute: z.number().nullable(),
+        excluded: z.object({ code: z.string(), reason: z.string(), leg: z.string().optional() }).nullable(),
       }),
     )
     .optional(),
@@ -48,3 +49,39 @@ export const storedPlacementSchema = z.object({
   candidates: sessionViewSchema.shape.candidates.unwrap(),
 });
 export type StoredPlacement = z.infer<typeof storedPlacementSchema>;
+
+const coordinates = { lat: z.number().min(-90).max(90), lon: z.number().min(-180).max(180) };
+
+/** `POST /v1/placements` */
+export const placementRequestSchema = z.strictObject({
+  agent: z.string().min(1).max(64),
+  residency: createSessionRequestSchema.shape.residency,
+  caller: z
+    .strictObject({
+      /** An IP address; looked up. */
+      address: z.string().min(1).max(64).optional(),
+      /** ISO 3166-1 alpha-2; wins over what the address says. */
+      country: z
+        .string()
+        .regex(/^[A-Z]{2}$/, 'must be a country of two upper-case letters')
+        .optional(),
+      at: z.strictObject(coordinates).optional(),
+      /** POP region -> round trip that the caller measured, ms; wins over the place. */
+      probesMs: z.record(z.string().min(1).max(64), z.number().min(0).max(10_000)).optional(),
+    })
+    .default({}),
+  /** Keep a slot for `expiresAt`. */
+  reserve: z.boolean().default(true),
+});
+
+/** What it answers. */
+export const placementAnswerSchema = z.object({
+  pop: z.object({ nodeId: z.string(), region: z.string(), signalingUrl: z.string().nullable() }),
+  core: z.object({ nodeId: z.string(), region: z.string() }),
+  reason: z.string(),
+  prediction: placementViewSchema.shape.prediction.unwrap(),
+  candidates: sessionViewSchema.shape.candidates.unwrap(),
+  /** For `placementId` of POST /v1/sessions at the same POP. */
+  reservation: z.object({ placementId: z.string(), expiresAt: z.iso.datetime() }).nullable(),
+});
+export type PlacementAnswer = z.infer<typeof placementAnswerSchema>;

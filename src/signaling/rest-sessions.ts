@@ -74,6 +74,14 @@ export function sessionRoutes(options: SessionRoutesOptions): Router {
     .all(methodNotAllowed('GET', 'DELETE'));
 
   router
+    .route('/v1/sessions/:id/residency')
+    .get(async (request, response) => {
+      await mayTouch(options, request);
+      response.set('Cache-Control', 'no-store').json(book.residencyOf(request.params.id));
+    })
+    .all(methodNotAllowed('GET'));
+
+  router
     .route('/v1/agents')
     .get(async (request, response) => {
       const caller = gate.callerOf(request);

@@ -3,6 +3,7 @@ import express, { type Express, type Request } from 'express';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/index.ts';
 import { AntipodeError } from '../errors.ts';
+import type { CallerPlaces, PlacementService } from '../placement/index.ts';
 import type { Registry } from '../registry/index.ts';
 import type { Logger, Registry as Metrics } from '../telemetry/index.ts';
 import type { ClientAddresses } from './client-address.ts';
@@ -12,6 +13,7 @@ import { AddressRateLimiter } from './rate-limit.ts';
 import { errorHandler, notFound } from './rest-errors.ts';
 import { healthRoutes, type Readiness } from './rest-health.ts';
 import { pageRoutes } from './rest-page.ts';
+import { placementRoutes } from './rest-placement.ts';
 import { sessionRoutes } from './rest-sessions.ts';
 import { securityHeaders } from './security-headers.ts';
 import type { SessionBook } from './session-book.ts';
@@ -23,6 +25,10 @@ export interface RestOptions {
   addresses: ClientAddresses;
   ownOrigin: OwnOrigin;
   book: SessionBook;
+  placement: PlacementService;
+  places: CallerPlaces;
+  /** This POP. */
+  nodeId: string;
   registry: Registry;
   clock: Clock;
   log: Logger;
@@ -60,6 +66,7 @@ export function restApp(options: RestOptions): Express {
       signalingUrlOf,
     }),
   );
+  app.use(placementRoutes({ ...options, gate, maxBodyBytes: config.http.maxBodyBytes, signalingUrlOf }));
   app.all(SIGNALING_PATH, () => {
     throw new AntipodeError('ERR_REQUEST_MALFORMED', 'Open a WebSocket here.');
   });

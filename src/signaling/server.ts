@@ -8,7 +8,7 @@ import type { SessionEnd } from '../agent/client-events.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/index.ts';
 import { AntipodeError } from '../errors.ts';
-import { CallerPlaces } from '../placement/index.ts';
+import { type AiEndpoint, CallerPlaces, PlacementService, type Policy, type PolicySource } from '../placement/index.ts';
 import type { Registry } from '../registry/index.ts';
 import type { Logger, Registry as Metrics } from '../telemetry/index.ts';
 import type { MediaEdge } from './call-port.ts';
@@ -30,6 +30,10 @@ export interface SignalingServerOptions {
   region: string;
   edge: MediaEdge;
   registry: Registry;
+  /** Not closed with the server. */
+  policy: PolicySource;
+  /** The addresses of AI services that cores use, under a policy. */
+  endpoints(policy: Policy): readonly AiEndpoint[];
   clock: Clock;
   log: Logger;
   metrics: Metrics;
@@ -48,6 +52,7 @@ const CLOSE_GRACE_MS = 1_000;
 
 interface Parts {
   places: CallerPlaces;
+  placement: PlacementService;
   book: SessionBook;
   hub: SocketHub;
   log: Logger;
@@ -76,8 +81,15 @@ export class SignalingServer implements AsyncDisposable {
     const ownOrigin = new OwnOrigin(config.http);
     const places = new CallerPlaces({ clock });
     const tokens = new SessionTokens({ secret: options.tokenSecret, clock });
-    const book = new SessionBook({ ...options, places, tokens, metrics });
     const { limits } = config;
+    const placement = new PlacementService({
+      ...options,
+      pop: { nodeId: options.nodeId, region: options.region },
+      popCapacity: limits.maxSessions,
+      reservationTtlMs: config.placement.reservationSeconds * 1_000,
+    });
+    if (goesByCountry(options.policy.current)) places.load();
+    const book = new SessionBook({ ...options, places, placement, tokens, metrics });
     const hub = new SocketHub({
       door: book,
       limits,
@@ -94,6 +106,8 @@ export class SignalingServer implements AsyncDisposable {
       addresses,
       ownOrigin,
       book,
+      placement,
+      places,
       signalingMetrics: metrics,
       isShuttingDown,
       ownUrl: () => url,
@@ -113,8 +127,9 @@ export class SignalingServer implements AsyncDisposable {
       });
       url = config.http.publicUrl ?? `http://${nameFor(config.http.host)}:${listening.port}`;
       log.debug({ url, port: listening.port }, 'signaling is listening');
-      return new SignalingServer(url, { places, book, hub, log }, listening, shutdown);
+      return new SignalingServer(url, { places, placement, book, hub, log }, listening, shutdown);
     } catch (error) {
+      placement.close();
       await Promise.all([hub.close(0), places.close()]);
       throw error;
     }
@@ -153,13 +168,18 @@ export class SignalingServer implements AsyncDisposable {
   }
 
   async #close(end: SessionEnd): Promise<void> {
-    const { book, hub, places, log } = this.#parts;
+    const { book, hub, places, placement, log } = this.#parts;
+    placement.close();
     const stopped = Promise.all(this.#listening.servers.map(stopServer));
     await Promise.all([book.close(end), hub.close(CLOSE_GRACE_MS)]);
     for (const server of this.#listening.servers) server.closeAllConnections();
     await Promise.all([stopped, places.close()]);
     log.debug({ code: end.code }, 'signaling is closed');
   }
+}
+
+function goesByCountry({ residency, cores }: Policy): boolean {
+  return [residency.byCountry, cores.forcedByCountry].some((rules) => Object.keys(rules).length > 0);
 }
 
 function httpServer(

@@ -7,22 +7,30 @@ import type { SessionEnd } from '../agent/client-events.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/index.ts';
 import { AntipodeError } from '../errors.ts';
-import { type CallerPlaces, decide } from '../placement/index.ts';
+import {
+  type CallerPlaces,
+  type PlacementService,
+  pinsText,
+  type Reservation,
+  type ResidencyRecord,
+  type ResidencyRecordView,
+} from '../placement/index.ts';
 import type { Registry, SessionRecord } from '../registry/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import type { MediaEdge } from './call-port.ts';
 import { CallerSession, sessionEnded } from './caller-session.ts';
 import type { ClientAddress } from './client-address.ts';
 import { EndedSessions } from './ended-sessions.ts';
+import { candidateViews, placementView } from './placement-view.ts';
 import {
   type CreateSessionAnswer,
   type CreateSessionRequest,
-  type PlacementView,
   SIGNALING_VERSION,
   type SignalingData,
 } from './protocol.ts';
-import type { StoredPlacement } from './rest-protocol.ts';
 import { SessionCounts } from './session-counts.ts';
+import { newRecord } from './session-record.ts';
+import { confinementOf, SessionResidency } from './session-residency.ts';
 import type { SignalingMetrics } from './signaling-metrics.ts';
 import type { SessionDoor } from './socket.ts';
 import { ALL_GRANTS, type SessionTokens } from './tokens.ts';
@@ -34,6 +42,7 @@ export interface SessionBookOptions {
   edge: MediaEdge;
   registry: Registry;
   places: CallerPlaces;
+  placement: PlacementService;
   tokens: SessionTokens;
   clock: Clock;
   log: Logger;
@@ -50,6 +59,8 @@ export interface SessionOrigin {
 /** A session that has not ended, and the writes to its record, which go one after the other. */
 interface Entry {
   readonly session: CallerSession;
+  /** Its slot at the core. */
+  readonly slot: Reservation;
   /** Settles when what was written last is in the registry. */
   written: Promise<void>;
 }
@@ -61,6 +72,8 @@ export class SessionBook implements SessionDoor {
   readonly #ended: EndedSessions;
   /** Sessions that ended and whose record is not written, or whose media is not closed yet. */
   readonly #settling = new Map<string, { written: Promise<void>; settled: Promise<void> }>();
+  /** What each session's data touched; as long as the session can be asked about. */
+  readonly #residency = new Map<string, ResidencyRecord>();
   #shuttingDown = false;
 
   constructor(options: SessionBookOptions) {
@@ -70,6 +83,7 @@ export class SessionBook implements SessionDoor {
     this.#ended = new EndedSessions({
       clock,
       forget: (sessionId) => {
+        this.#residency.delete(sessionId);
         registry
           .deleteSession(sessionId)
           .catch((error) => log.warn({ sessionId, err: error }, 'the record of an ended session was not removed'));
@@ -83,52 +97,41 @@ export class SessionBook implements SessionDoor {
   }
 
   /**
-   * @throws ERR_SHUTTING_DOWN | ERR_SESSION_LIMIT | ERR_RATE_LIMITED (too many that nobody joined) | what `decide`
-   * throws | what the registry throws
+   * @throws ERR_SHUTTING_DOWN | ERR_SESSION_LIMIT | ERR_RATE_LIMITED (too many that nobody joined) | what
+   * `PlacementService.place` throws | ERR_NOT_FOUND for a placementId that is none | what the registry throws
    */
   async create(request: CreateSessionRequest, origin: SessionOrigin): Promise<CreateSessionAnswer> {
     this.#refuseWhenShuttingDown();
-    const { registry, places, tokens, config, nodeId, region } = this.#options;
+    const { registry, places, placement, config, nodeId, region } = this.#options;
     const sessionId = `s-${randomBytes(16).toString('base64url')}`;
     const room = request.room ?? sessionId;
-    const residency = request.residency ?? null;
-    const [nodes, caller, { token, expiresAt }] = await Promise.all([
-      registry.nodes(),
-      places.place(origin.from.address),
-      tokens.issueJoin({ sessionId, room, grants: ALL_GRANTS, residency }, config.auth.joinTokenTtlSeconds),
-    ]);
-
-    // Nothing awaits from here until the session is counted, so no two callers get the last slot.
-    this.#refuseWhenShuttingDown();
-    const pop = { nodeId, region };
-    const decision = decide({ nodes, promised: this.#counts.byCore }, { agent: request.agent, residency, pop });
-    const unjoinedBy = origin.authenticated ? null : origin.from.key;
-    const joined = this.#counts.take(decision.core.nodeId, unjoinedBy);
-    const placement: PlacementView = {
-      pop,
-      core: { nodeId: decision.core.nodeId, region: decision.core.region },
-      caller,
-      reason: decision.reason,
-    };
-    const record: SessionRecord = {
-      sessionId,
-      room,
+    const caller = await places.place(origin.from.address);
+    const placed = await placement.place({
       agent: request.agent,
-      residency,
-      metadata: request.metadata ?? {},
-      pop: nodeId,
-      core: decision.core.nodeId,
-      epoch: 1,
-      zone: decision.core.region,
-      state: 'created',
-      end: null,
-      createdAt: this.#options.clock.date().toISOString(),
-      expiresAt: expiresAt.toISOString(),
-      placement: { view: placement, candidates: [...decision.candidates] } satisfies StoredPlacement,
-    };
-    const agent = nodes
-      .find((node) => node.nodeId === decision.core.nodeId)!
-      .agents.find((candidate) => candidate.name === request.agent)!;
+      residency: request.residency ?? null,
+      caller: { country: caller.country, place: caller.at },
+      pop: { nodeId, region },
+      key: sessionId,
+      ...(request.placementId !== undefined && { instead: this.#reservation(request.placementId) }),
+    });
+    const { core, reservation: slot } = placed;
+    const residency = pinsText(placed.pins);
+    const { token, expiresAt, joined } = await this.#admit(sessionId, room, residency, slot, origin);
+    const view = placementView(placed, request.agent, caller);
+    const record = newRecord({
+      ...{ sessionId, room, request, residency, expiresAt, pop: nodeId, core },
+      createdAt: this.#options.clock.date(),
+      placement: { view, candidates: candidateViews(placed.candidates) },
+    });
+    const residencyBook = new SessionResidency({
+      sessionId,
+      placed,
+      pop: { nodeId, region },
+      placement,
+      clock: this.#options.clock,
+    });
+    this.#residency.set(sessionId, residencyBook.record);
+    const { name, title, description, notices, examples } = core.agents.find(({ name }) => name === request.agent)!;
     const session = new CallerSession({
       ...this.#options,
       limits: config.limits,
@@ -138,11 +141,13 @@ export class SessionBook implements SessionDoor {
         room,
         agent: request.agent,
         residency,
+        confinement: confinementOf(placed),
         metadata: record.metadata,
-        core: { nodeId: decision.core.nodeId, host: decision.core.host, port: decision.core.port },
+        core: { nodeId: core.nodeId, ...core.control! },
+        onTouched: (touch) => residencyBook.touched(touch),
       },
-      agent,
-      placement,
+      agent: { name, title, description, notices, examples },
+      placement: view,
       iceServers: [],
       expiresAt,
       onJoined: () => {
@@ -155,7 +160,7 @@ export class SessionBook implements SessionDoor {
       },
     });
     const recorded = registry.createSession(record);
-    this.#entries.set(sessionId, { session, written: recorded.catch(() => undefined) });
+    this.#entries.set(sessionId, { session, slot, written: recorded.catch(() => undefined) });
     this.#options.metrics.sessionCreated(request.agent);
     try {
       await recorded;
@@ -168,7 +173,7 @@ export class SessionBook implements SessionDoor {
       'session created',
     );
     const { signalingUrl } = origin;
-    return { sessionId, room, signalingUrl, token, iceServers: [], expiresAt: record.expiresAt, placement };
+    return { sessionId, room, signalingUrl, token, iceServers: [], expiresAt: record.expiresAt, placement: view };
   }
 
   async admitJoin(data: SignalingData<'join'>) {
@@ -218,6 +223,13 @@ export class SessionBook implements SessionDoor {
     return record;
   }
 
+  /** What a session's data touched. @throws ERR_SESSION_UNKNOWN, also for one that came in by another POP */
+  residencyOf(sessionId: string): ResidencyRecordView {
+    const record = this.#residency.get(sessionId);
+    if (record === undefined) throw unknownSession();
+    return record.view();
+  }
+
   /** Ends a session and answers with its record; one that has ended stays as it is. @throws ERR_SESSION_UNKNOWN */
   async end(sessionId: string, end: SessionEnd): Promise<SessionRecord> {
     this.#entries.get(sessionId)?.session.end(end);
@@ -240,6 +252,30 @@ export class SessionBook implements SessionDoor {
     this.#ended.close();
   }
 
+  /** The session's token, its slot held and the session counted; lets the slot go when it is not admitted. */
+  async #admit(sessionId: string, room: string, residency: string | null, slot: Reservation, origin: SessionOrigin) {
+    const { tokens, config } = this.#options;
+    try {
+      const subject = { sessionId, room, grants: ALL_GRANTS, residency };
+      const issued = await tokens.issueJoin(subject, config.auth.joinTokenTtlSeconds);
+      this.#refuseWhenShuttingDown();
+      if (!slot.hold()) throw new AntipodeError('ERR_PLACEMENT_NO_CORE', 'The reserved slot has expired.');
+      return { ...issued, joined: this.#counts.take(origin.authenticated ? null : origin.from.key) };
+    } catch (error) {
+      slot.release();
+      throw error;
+    }
+  }
+
+  /** @throws ERR_NOT_FOUND */
+  #reservation(placementId: string): Reservation {
+    const reservation = this.#options.placement.reservation(placementId);
+    if (reservation !== null) return reservation;
+    throw new AntipodeError('ERR_NOT_FOUND', 'No reservation has this id at this POP, or it has expired.', {
+      path: 'placementId',
+    });
+  }
+
   #find(sessionId: string): CallerSession {
     const entry = this.#entries.get(sessionId);
     if (entry) return entry.session;
@@ -253,8 +289,10 @@ export class SessionBook implements SessionDoor {
     if (!entry) return;
     this.#write(sessionId, { state: 'ended', end });
     this.#entries.delete(sessionId);
-    this.#counts.give(session.coreId);
+    this.#counts.give();
+    entry.slot.release();
     this.#ended.add(sessionId, end);
+    this.#residency.get(sessionId)?.ended(end.reason);
     this.#options.metrics.sessionEnded(end.code);
     const settled = Promise.all([entry.written, closed]).then(() => {
       this.#settling.delete(sessionId);

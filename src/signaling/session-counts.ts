@@ -1,4 +1,4 @@
-/** How many sessions a POP has promised: in all, by core, and by address as long as nobody joined them. */
+/** How many sessions a POP has promised: in all, and by address as long as nobody joined them. */
 import { AntipodeError } from '../errors.ts';
 
 /** An address that brings no API key may keep this share of a POP busy with sessions that nobody joined. */
@@ -9,7 +9,6 @@ const MAX_UNJOINED = 64;
 export class SessionCounts {
   readonly #maxSessions: number;
   readonly #maxUnjoined: number;
-  readonly #byCore = new Map<string, number>();
   readonly #unjoined = new Map<string, number>();
   #total = 0;
 
@@ -18,16 +17,12 @@ export class SessionCounts {
     this.#maxUnjoined = Math.min(MAX_UNJOINED, Math.max(MIN_UNJOINED, Math.floor(maxSessions * UNJOINED_SHARE)));
   }
 
-  get byCore(): ReadonlyMap<string, number> {
-    return this.#byCore;
-  }
-
   /**
-   * Counts a session at a core. `unjoinedBy` is the address key of a caller without an API key, or null.
+   * Counts a session. `unjoinedBy` is the address key of a caller without an API key, or null.
    * @returns what to call once it was joined or has ended; calling it again does nothing
    * @throws ERR_SESSION_LIMIT | ERR_RATE_LIMITED
    */
-  take(coreId: string, unjoinedBy: string | null): () => void {
+  take(unjoinedBy: string | null): () => void {
     if (this.#total >= this.#maxSessions) {
       throw new AntipodeError('ERR_SESSION_LIMIT', `This POP is full (${this.#maxSessions} sessions).`);
     }
@@ -38,7 +33,6 @@ export class SessionCounts {
       );
     }
     this.#total++;
-    add(this.#byCore, coreId, 1);
     if (unjoinedBy === null) return () => undefined;
     add(this.#unjoined, unjoinedBy, 1);
     let counted = true;
@@ -48,10 +42,9 @@ export class SessionCounts {
     };
   }
 
-  /** A session at this core has ended. */
-  give(coreId: string): void {
+  /** A session has ended. */
+  give(): void {
     this.#total--;
-    add(this.#byCore, coreId, -1);
   }
 }
 

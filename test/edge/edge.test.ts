@@ -43,7 +43,15 @@ async function startEdge(limits: object = {}, clock: Clock = systemClock): Promi
 }
 
 function request(sessionId = 's1') {
-  const place = { sessionId, epoch: 1, room: 'room-1', agent: 'echo', residency: null, metadata: { from: 'test' } };
+  const place = {
+    sessionId,
+    epoch: 1,
+    room: 'room-1',
+    agent: 'echo',
+    residency: null,
+    confinement: null,
+    metadata: { from: 'test' },
+  };
   return { ...place, core: core.address };
 }
 

@@ -29,7 +29,15 @@ beforeEach(async () => {
     metrics: createMetrics({ processMetrics: false }),
     workerBin: workerBin(),
   });
-  const session = { sessionId: 's1', epoch: 1, room: 'r', agent: 'echo', residency: null, metadata: {} };
+  const session = {
+    sessionId: 's1',
+    epoch: 1,
+    room: 'r',
+    agent: 'echo',
+    residency: null,
+    confinement: null,
+    metadata: {},
+  };
   call = await edge.openCall({ ...session, core: core.address });
 });
 

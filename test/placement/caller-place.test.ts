@@ -40,7 +40,12 @@ afterEach(async () => {
 describe('CallerPlaces', () => {
   it('says what a local address is without loading the database', async () => {
     const { places, workers } = fixture();
-    expect(await places.place('127.0.0.1')).toEqual({ country: null, city: null, how: 'the address is loopback' });
+    expect(await places.place('127.0.0.1')).toEqual({
+      country: null,
+      city: null,
+      at: null,
+      how: 'the address is loopback',
+    });
     expect((await places.place('::1')).how).toBe('the address is loopback');
     expect((await places.place('10.1.2.3')).how).toBe('the address is private');
     expect((await places.place('not an address')).how).toBe('the address is malformed');
@@ -56,14 +61,26 @@ describe('CallerPlaces', () => {
     expect(workers[0]!.asked).toEqual([]);
   });
 
+  it('can have the database loaded before the first caller comes, once', () => {
+    const { places, workers } = fixture();
+    places.load();
+    places.load();
+    expect(workers).toHaveLength(1);
+  });
+
   it('answers with country and city once it is loaded', async () => {
     const { places, workers } = fixture();
     await places.place('8.8.8.8');
     workers[0]!.emit('message', { ready: true });
     const answer = places.place('::ffff:8.8.8.8');
     expect(workers[0]!.asked).toEqual([{ id: 1, address: '8.8.8.8' }]);
-    workers[0]!.emit('message', { id: 1, country: 'US', city: null });
-    expect(await answer).toEqual({ country: 'US', city: null, how: 'geoip-lite, by address' });
+    workers[0]!.emit('message', { id: 1, country: 'US', city: null, at: { lat: 37.751, lon: -97.822 } });
+    expect(await answer).toEqual({
+      country: 'US',
+      city: null,
+      at: { lat: 37.751, lon: -97.822 },
+      how: 'geoip-lite, by address',
+    });
   });
 
   it('does not keep a session request longer than its timeout', async () => {
@@ -83,6 +100,7 @@ describe('CallerPlaces', () => {
     expect(await places.place('8.8.8.8')).toEqual({
       country: null,
       city: null,
+      at: null,
       how: 'the place database could not be loaded',
     });
     expect(workers).toHaveLength(1);
@@ -108,6 +126,17 @@ describe('CallerPlaces', () => {
       place = await places.place('1.1.1.1');
     }
     expect(place).toMatchObject({ country: 'AU', how: 'geoip-lite, by address' });
+    const sydney = await places.place('129.94.242.2');
+    expect(sydney).toMatchObject({ country: 'AU', city: 'Kensington' });
+    expect(sydney.at!.lat).toBeCloseTo(-33.9, 0);
+    expect(sydney.at!.lon).toBeCloseTo(151.2, 0);
+    expect(await places.place('2001:388::1')).toMatchObject({ country: 'AU', city: null, at: { lat: -27, lon: 133 } });
+    expect(await places.place('192.88.99.1')).toEqual({
+      country: null,
+      city: null,
+      at: null,
+      how: 'the place database does not know the address',
+    });
   });
 });
 

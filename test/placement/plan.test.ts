@@ -230,7 +230,7 @@ describe('room', () => {
       code: 'ERR_PLACEMENT_NO_CORE',
       reasons: [
         'every core in ap-southeast-2 is full (100 of 100 sessions)',
-        'every core in us-east-1 drains or is excluded',
+        'every core in us-east-1 drains, cannot be reached or is excluded',
       ],
     });
     expect(plan({ nodes: [] }).decide(request()).refused!.reasons).toEqual(['No core is alive.']);

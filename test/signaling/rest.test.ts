@@ -92,7 +92,7 @@ describe('POST /v1/sessions', () => {
   });
 
   it('passes room, residency and metadata on to the call', async () => {
-    const pop = await startPop({ nodes: [coreRecord({ region: 'local-1' })] });
+    const pop = await startPop();
     const metadata = { name: 'Ada', nested: { deep: [1, 2] } };
     const session = await pop.create({ agent: 'echo', room: 'r:1', residency: 'local', metadata });
     const client = await pop.client();
@@ -249,7 +249,7 @@ describe('/v1/sessions/:id', () => {
     const full = await pop.rest('GET', path, { headers: keyed });
     expect(sessionViewSchema.parse(full.body)).toEqual(full.body);
     expect(full.body).toMatchObject({ state: 'created', metadata: { plan: 'gold' }, placement: session.placement });
-    expect(full.body.candidates[0].nodeId).toBe('core-1');
+    expect(full.body.candidates[0]).toMatchObject({ pop: 'local', core: 'local', excluded: null });
     const own = await pop.rest('GET', path, { headers: { authorization: `Bearer ${session.token}` } });
     expect(own.status).toBe(200);
     expect(own.body.metadata).toBeUndefined();

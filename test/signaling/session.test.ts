@@ -12,7 +12,7 @@ describe('a session over the signaling socket', () => {
     const pop = await startPop();
     const session = createSessionAnswerSchema.parse(await pop.create({ agent: 'echo', room: 'kitchen' }));
     expect(session).toMatchObject({ room: 'kitchen', signalingUrl: pop.signalingUrl, iceServers: [] });
-    expect(session.placement.reason).toBe('core-1 in local is the only core that can take echo.');
+    expect(session.placement.reason).toBe('core-1 in local is the only place with a core that can take echo.');
     expect(session.expiresAt).toBe('2026-01-01T12:02:00.000Z');
 
     const client = await pop.client();
@@ -26,7 +26,9 @@ describe('a session over the signaling socket', () => {
       room: 'kitchen',
       agent: 'echo',
       residency: null,
+      confinement: { pins: null, endpoints: [], hosts: [] },
       metadata: {},
+      onTouched: expect.any(Function),
       core: { nodeId: 'core-1', host: '127.0.0.1', port: 7_001 },
     });
     expect((await pop.registry.session(session.sessionId))?.state).toBe('active');

@@ -6,6 +6,8 @@ import {
   type AgentCall,
   type ClientEvent,
   type ClientMessage,
+  type Confinement,
+  type DataTouch,
   EAR_FRAME_SAMPLES,
   EAR_SAMPLE_RATE,
   type Ear,
@@ -237,6 +239,7 @@ export interface MemoryCallOptions {
   clock?: Clock;
   log?: Logger;
   backboneRttMs?: number | null;
+  confinement?: Confinement | null;
 }
 
 export class MemoryCall implements AgentCall {
@@ -251,6 +254,9 @@ export class MemoryCall implements AgentCall {
   readonly events: ClientEvent[] = [];
   /** What was told to observers, in order. */
   readonly observations: Observation[] = [];
+  /** What was told for the residency record, in order. */
+  readonly touches: DataTouch[] = [];
+  readonly confinement: Confinement | null;
   end: SessionEnd | null = null;
   readonly #controller = new AbortController();
   readonly #messages = new Set<(message: ClientMessage) => void>();
@@ -263,6 +269,7 @@ export class MemoryCall implements AgentCall {
     this.ear = new MemoryEar(this.clock);
     this.mouth = new MemoryMouth(this.clock, () => this.#wake());
     this.#backboneRttMs = options.backboneRttMs ?? null;
+    this.confinement = options.confinement ?? null;
   }
 
   get signal(): AbortSignal {
@@ -277,6 +284,10 @@ export class MemoryCall implements AgentCall {
     this.events.push(event);
     this.#wake();
   };
+
+  touched(touch: DataTouch): void {
+    this.touches.push(touch);
+  }
 
   observe = (observation: Observation): void => {
     this.observations.push(observation);

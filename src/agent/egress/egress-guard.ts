@@ -17,11 +17,20 @@ import { currentEgress } from './egress-context.ts';
 /** Redirects that a fetch follows, as browsers do. */
 const MAX_REDIRECTS = 20;
 
-/** Install the hooks; the returned function takes them out. Installing twice is a mistake of the caller. */
+/** Who wants the hooks: they are the process's, and so is this count. */
+let users = 0;
+let undo: (() => void)[] = [];
+
+/** Install the hooks, unless they are; the returned function takes them out when nobody wants them any more. */
 export function installEgressGuard(): () => void {
-  const undo = [guardSockets(), guardRequests(), guardFetch(), guardDatagrams(), guardPrograms()];
+  users += 1;
+  if (users === 1) undo = [guardSockets(), guardRequests(), guardFetch(), guardDatagrams(), guardPrograms()];
+  let installed = true;
   return () => {
-    for (const each of undo.splice(0)) each();
+    if (!installed) return;
+    installed = false;
+    users -= 1;
+    if (users === 0) for (const each of undo.splice(0)) each();
   };
 }
 

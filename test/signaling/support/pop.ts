@@ -1,6 +1,7 @@
 /** A POP's signaling on a real port with a fake edge behind it and a clock that stands still. */
 import { afterEach } from 'vitest';
 import { type Config, configSchema } from '../../../src/config/index.ts';
+import { type AiEndpoint, DEFAULT_POLICY, fixedPolicy, type PolicySource } from '../../../src/placement/index.ts';
 import { MemoryRegistry, type NodeRecord } from '../../../src/registry/index.ts';
 import { type CreateSessionAnswer, type Readiness, SignalingServer } from '../../../src/signaling/index.ts';
 import { createMetrics, silentLogger } from '../../../src/telemetry/index.ts';
@@ -17,6 +18,10 @@ export interface PopOptions {
   config?: Record<string, Record<string, unknown>>;
   nodes?: NodeRecord[];
   pageDir?: string | null;
+  policy?: PolicySource;
+  endpoints?: readonly AiEndpoint[];
+  /** Of the POP. @defaultValue local */
+  region?: string;
   readiness?: () => Promise<Readiness>;
 }
 
@@ -131,9 +136,11 @@ export async function startPop(options: PopOptions = {}): Promise<Pop> {
   const server = await SignalingServer.start({
     config,
     nodeId: 'pop-1',
-    region: 'local',
+    region: options.region ?? 'local',
     edge,
     registry,
+    policy: options.policy ?? fixedPolicy(DEFAULT_POLICY, clock),
+    endpoints: () => options.endpoints ?? [],
     clock,
     log: silentLogger,
     metrics,

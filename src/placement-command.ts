@@ -1,0 +1,271 @@
+/**
+ * `antipode placement`: check a policy, print its JSON Schema, explain where a session would run, simulate a planet.
+ * Owns arguments, exit codes and what is printed: 0 fine, 1 a file is refused, 2 wrong arguments, 3 no place for the
+ * session. The decision is placement's.
+ */
+import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { parseArgs } from 'node:util';
+import { loadCatalogue } from './agent/services/catalogue/index.ts';
+import { AntipodeError } from './errors.ts';
+import {
+  addressKind,
+  type Coordinates,
+  checkPolicy,
+  DEFAULT_POLICY,
+  drawOf,
+  explanationOf,
+  heldPins,
+  nearestWord,
+  type Pin,
+  Plan,
+  type PlanRequest,
+  type Policy,
+  parsePins,
+  plainAddress,
+  policyJsonSchema,
+  problemInWords,
+  readPolicy,
+  readWorldDocument,
+  type WorldDocument,
+  worldOf,
+} from './placement/index.ts';
+import { allEndpoints, serviceNames } from './placement-endpoints.ts';
+import { printExplanation } from './placement-table.ts';
+
+/** Where a command writes. */
+export interface CommandStreams {
+  readonly out: { write(text: string): unknown };
+  readonly err: { write(text: string): unknown };
+}
+
+const EXIT = { ok: 0, refusedFile: 1, badArguments: 2, noPlace: 3 } as const;
+
+const HELP = `Usage: antipode placement <command>
+
+  validate FILE     say what is wrong with a policy file, or that it is fine
+  schema            print the JSON Schema of policy files
+  explain           say where a session would run, and why not elsewhere
+      --ip ADDRESS        the caller's address, looked up in geoip-lite, or
+      --at LAT,LON        the caller's place, degrees
+      --country CC        the caller's country, when the address does not tell it
+      --agent NAME
+      --pin PLACES        residency: "eu", "de,fr", "eu & de"
+      --pop REGION        the POP region that the caller has come in by (default: the best one)
+      --world FILE        the world, YAML or JSON (default: that of the server at --url)
+      --url URL           a running server (default: http://localhost:8080)
+      --key KEY           its API key (default: the first of ANTIPODE_API_KEYS)
+      --policy FILE       the policy (default: the world's own, else the defaults)
+      --json              print JSON
+  simulate          simulate a planet of callers (antipode placement simulate --help)
+
+Exit codes: 0 fine, 1 a file is refused, 2 wrong arguments, 3 there is no place for the session.
+`;
+
+/** Answers with the exit code. */
+export async function placementMain(argv: readonly string[], streams: CommandStreams): Promise<number> {
+  const [command, ...rest] = argv;
+  try {
+    switch (command) {
+      case 'validate':
+        return await validate(rest, streams);
+      case 'schema':
+        streams.out.write(`${JSON.stringify(policyJsonSchema(), null, 2)}\n`);
+        return EXIT.ok;
+      case 'explain':
+        return await explain(rest, streams);
+      case 'simulate': {
+        const { runSimulate } = await import('./placement/simulate/index.ts');
+        return await runSimulate(rest, streams);
+      }
+      case '--help':
+      case '-h':
+        streams.out.write(HELP);
+        return EXIT.ok;
+      default: {
+        const near = nearestWord(command ?? '', ['validate', 'schema', 'explain', 'simulate']);
+        const hint = near === null ? '' : ` Did you mean "${near}"?`;
+        throw new BadArguments(
+          command === undefined ? 'A command is missing.' : `There is no command "${command}".${hint}`,
+        );
+      }
+    }
+  } catch (error) {
+    if (error instanceof BadArguments) {
+      streams.err.write(`${error.message}\n\n${HELP}`);
+      return EXIT.badArguments;
+    }
+    if (!(error instanceof AntipodeError)) throw error;
+    streams.err.write(`${error.code}: ${error.message}\n`);
+    return error.code === 'ERR_REQUEST_MALFORMED' ? EXIT.badArguments : EXIT.refusedFile;
+  }
+}
+
+class BadArguments extends Error {}
+
+async function validate(argv: readonly string[], { out, err }: CommandStreams): Promise<number> {
+  const { positionals } = parse(argv, {}, true);
+  const [file] = positionals;
+  if (file === undefined || positionals.length > 1) throw new BadArguments('validate takes one file.');
+  const { policy, problems } = checkPolicy(await textOf(file), { services: serviceNames(loadCatalogue()) });
+  if (policy !== null) {
+    out.write(`${file} is a valid policy.\n`);
+    return EXIT.ok;
+  }
+  for (const problem of problems) err.write(`${file}: ${problemInWords(problem)}\n`);
+  return EXIT.refusedFile;
+}
+
+const EXPLAIN_OPTIONS = {
+  ip: { type: 'string' },
+  at: { type: 'string' },
+  country: { type: 'string' },
+  agent: { type: 'string' },
+  pin: { type: 'string' },
+  pop: { type: 'string' },
+  world: { type: 'string' },
+  url: { type: 'string' },
+  key: { type: 'string' },
+  policy: { type: 'string' },
+  json: { type: 'boolean' },
+} as const;
+
+async function explain(argv: readonly string[], { out, err }: CommandStreams): Promise<number> {
+  const { values } = parse(argv, EXPLAIN_OPTIONS, false);
+  const { agent: name, ip, at, country, pin, pop } = values;
+  if (name === undefined) throw new BadArguments('--agent is missing.');
+  if ((ip === undefined) === (at === undefined)) throw new BadArguments('One of --ip and --at is needed.');
+  if (country !== undefined && !/^[A-Z]{2}$/.test(country)) {
+    throw new BadArguments('--country must be two upper-case letters.');
+  }
+  const asked = pin === undefined ? [] : parsePins(pin, 'request');
+  const caller = ip === undefined ? { place: placeAt(at!), country: null, how: `at ${at}` } : await placeOfAddress(ip);
+  const document = await worldDocument(values);
+  const policy = await policyOf(values.policy, document);
+  const read = worldOf(document, policy);
+  const { agents, unknownRegions } = read;
+  // A file that names no address of a service means those that there are.
+  const isWithout = values.world !== undefined && document.endpoints.length === 0;
+  const world = isWithout ? { ...read.world, endpoints: allEndpoints(loadCatalogue(), policy) } : read.world;
+  const agent = agents.get(name) ?? null;
+  const callerCountry = country ?? caller.country;
+  const pins: Pin[] = heldPins({ policy, country: callerCountry, asked, agent });
+  const request: PlanRequest = {
+    agent: name,
+    legs: agent?.legs ?? [],
+    pins,
+    caller: { country: callerCountry, place: caller.place },
+    pop: pop === undefined ? null : { nodeId: popNode(pop, document), region: pop },
+    draw: drawOf(ip ?? at!),
+  };
+  const plan = new Plan(world, policy, 0);
+  const outcome = plan.decide(request);
+  const candidates = plan.explain(request);
+  const explanation = explanationOf(outcome, candidates);
+  if (values.json === true) out.write(`${JSON.stringify(explanation, null, 2)}\n`);
+  else printExplanation({ explanation, outcome, candidates, agent: name, pins, caller, knownAgents: agents }, out);
+  if (unknownRegions.length > 0) {
+    err.write(
+      `Nobody knows where ${unknownRegions.join(', ')} ${unknownRegions.length === 1 ? 'is' : 'are'}: paths there are ` +
+        'assumed to be the longest. Declare them under "regions" of the policy.\n',
+    );
+  }
+  return outcome.chosen === null ? EXIT.noPlace : EXIT.ok;
+}
+
+interface ExplainedCaller {
+  readonly place: Coordinates | null;
+  readonly country: string | null;
+  /** For people. */
+  readonly how: string;
+}
+
+function placeAt(text: string): Coordinates {
+  const [lat = Number.NaN, lon = Number.NaN, ...more] = text
+    .split(',')
+    .map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  if (more.length > 0 || !(Math.abs(lat) <= 90) || !(Math.abs(lon) <= 180)) {
+    throw new BadArguments('--at must be a latitude and a longitude in degrees, such as -33.87,151.21.');
+  }
+  return { lat, lon };
+}
+
+async function placeOfAddress(text: string): Promise<ExplainedCaller> {
+  const address = plainAddress(text);
+  if (isIP(address) === 0) throw new BadArguments(`--ip must be an IP address, not "${text}".`);
+  const kind = addressKind(address);
+  if (kind !== 'public') return { place: null, country: null, how: `${address}, which is ${kind}: nowhere on a map` };
+  const { lookUp } = await import('./placement/geoip.ts');
+  const { country, city, at } = lookUp(address);
+  if (country === null && at === null) {
+    return { place: null, country: null, how: `${address}, whose place the database does not know` };
+  }
+  const where = [city, country].filter((part) => part !== null).join(', ');
+  return { place: at, country, how: `${address}, in ${where} by geoip-lite` };
+}
+
+async function worldDocument(values: { world?: string; url?: string; key?: string }): Promise<WorldDocument> {
+  if (values.world !== undefined) return readWorldDocument(await textOf(values.world), values.world);
+  const base = values.url ?? 'http://localhost:8080';
+  if (!URL.canParse(base)) throw new BadArguments('--url must be a URL.');
+  const key = values.key ?? process.env.ANTIPODE_API_KEYS?.split(',')[0]?.trim();
+  const url = new URL('/v1/world', base);
+  let response: Response;
+  try {
+    response = await fetch(url, {
+      headers: key ? { authorization: `Bearer ${key}` } : {},
+      signal: AbortSignal.timeout(10_000),
+    });
+  } catch (cause) {
+    const words = `No server answers at ${url.origin}. Start one, name it by --url, or give a world by --world.`;
+    throw new AntipodeError('ERR_SERVICE_UNAVAILABLE', words, { cause });
+  }
+  const text = await response.text();
+  if (response.ok) return readWorldDocument(text, url.href);
+  throw new AntipodeError('ERR_SERVICE_FAILED', `${url.href} answers ${response.status}: ${text.slice(0, 300)}`);
+}
+
+async function policyOf(file: string | undefined, document: WorldDocument): Promise<Policy> {
+  if (file === undefined) return document.policy ?? DEFAULT_POLICY;
+  return readPolicy(await textOf(file), { services: serviceNames(loadCatalogue()) });
+}
+
+function popNode(region: string, { nodes }: WorldDocument): string {
+  const pops = nodes.filter(({ role }) => role === 'pop');
+  const found = pops.find((node) => node.region === region);
+  if (found !== undefined) return found.nodeId;
+  const known = [...new Set(pops.map((node) => node.region))].join(', ');
+  throw new BadArguments(`--pop: no POP is in "${region}" (there are POPs in ${known || 'no region'}).`);
+}
+
+async function textOf(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw new BadArguments(`Cannot read ${file}: ${(error as Error).message}`);
+  }
+}
+
+type OptionTypes = Readonly<Record<string, { readonly type: 'string' | 'boolean' }>>;
+
+function parse<const T extends OptionTypes>(argv: readonly string[], options: T, allowPositionals: boolean) {
+  try {
+    return parseArgs({ args: joined(argv, options), options, allowPositionals, strict: true });
+  } catch (error) {
+    throw new BadArguments((error as Error).message);
+  }
+}
+
+/** `--at -33,151` as `--at=-33,151`: a southern latitude looks like an option. */
+function joined(argv: readonly string[], options: OptionTypes): string[] {
+  const args: string[] = [];
+  for (let index = 0; index < argv.length; index++) {
+    const word = argv[index]!;
+    const next = argv[index + 1];
+    if (options[word.slice(2)]?.type === 'string' && word.startsWith('--') && next !== undefined && /^-\d/.test(next)) {
+      args.push(`${word}=${next}`);
+      index++;
+    } else args.push(word);
+  }
+  return args;
+}

@@ -1,0 +1,210 @@
+/**
+ * Placement of one POP: places sessions with a slot reserved in one step, so that no two callers of this POP get the
+ * last one, by the nodes that the registry tells, or by the last ones known when it is out of reach. Owns that step and
+ * what is told of it; the latency model and the rules are the plan's.
+ */
+import { createHash } from 'node:crypto';
+import { AntipodeError } from '../errors.ts';
+import type { NodeRecord, Registry } from '../registry/index.ts';
+import type { Registry as Metrics } from '../telemetry/index.ts';
+import { heldPins } from './held-pins.ts';
+import { knownAgents } from './known-agents.ts';
+import { NodeWatch } from './node-watch.ts';
+import type { PathEstimate, PathMeasurement } from './paths.ts';
+import { type Pin, parsePins } from './pin.ts';
+import { type PlacementMetrics, placementMetrics } from './placement-metrics.ts';
+import { type Compiled, PlanBook, type PlanBookOptions } from './plan-book.ts';
+import type { PlanCandidate, PlanChoice, PlanOutcome, PlanRequest } from './plan-types.ts';
+import { type Reservation, Reservations } from './reservations.ts';
+import { documentOf, type WorldDocument } from './world-document.ts';
+
+export interface PlacementServiceOptions extends Omit<PlanBookOptions, 'metrics'> {
+  registry: Pick<Registry, 'nodes'>;
+  metrics: Metrics;
+  /** @defaultValue 30000 */
+  reservationTtlMs?: number;
+}
+
+/** Who wants a place. */
+export interface PlaceAsk {
+  readonly agent: string;
+  /** The request's own pins, as text, or null. */
+  readonly residency: string | null;
+  readonly caller: PlanRequest['caller'];
+  /** The POP that the caller has come in by; null to choose one. */
+  readonly pop: PlanRequest['pop'];
+  readonly excludedCores?: readonly string[];
+  readonly current?: PlanRequest['current'];
+  /** The same for the same session. */
+  readonly key: string;
+  /** A reservation whose slot is given back in the step that takes the new one. */
+  readonly instead?: Reservation;
+}
+
+export interface Placed {
+  readonly choice: PlanChoice;
+  /** The core's record: where to reach it and what it says of the agent. */
+  readonly core: NodeRecord;
+  /** Every pin that held, in the order in which they were asked for. */
+  readonly pins: readonly Pin[];
+  readonly candidates: readonly PlanCandidate[];
+  /** What the session may use, the chosen endpoints first. */
+  readonly endpoints: ReturnType<Compiled['plan']['endpointsOf']>;
+  /** Hosts of tools' servers, by the operator's word. */
+  readonly toolHosts: readonly ToolHost[];
+  readonly reservation: Reservation;
+}
+
+export interface ToolHost {
+  readonly host: string;
+  /** The tool's server in the policy. */
+  readonly service: string;
+  readonly region: string;
+}
+
+type Refused = NonNullable<PlanOutcome['refused']>;
+
+export class PlacementService implements Disposable {
+  readonly #options: PlacementServiceOptions;
+  readonly #metrics: PlacementMetrics;
+  readonly #watch: NodeWatch;
+  readonly #plans: PlanBook;
+  readonly #reservations: Reservations;
+
+  constructor(options: PlacementServiceOptions) {
+    const { registry, clock, log } = options;
+    this.#options = options;
+    this.#metrics = placementMetrics(options.metrics);
+    this.#watch = new NodeWatch({ registry, clock, log, metrics: this.#metrics });
+    this.#plans = new PlanBook({ ...options, metrics: this.#metrics });
+    this.#reservations = new Reservations({ clock, ttlMs: options.reservationTtlMs });
+  }
+
+  /**
+   * A place and the slot there, reserved.
+   * @throws ERR_AGENT_UNKNOWN | ERR_PLACEMENT_RESIDENCY | ERR_PLACEMENT_NO_CORE with the reasons
+   * @throws ERR_REQUEST_MALFORMED for a pin that is none
+   * @throws what the registry throws when it never answered
+   */
+  async place(ask: PlaceAsk): Promise<Placed> {
+    const asked = ask.residency === null ? [] : parsePins(ask.residency, 'request');
+    await this.#watch.fresh();
+    // Nothing awaits between a decision and its reservation.
+    const first = this.#decide(ask, asked, this.#compiled({ now: false }));
+    if ('choice' in first) return first;
+    // What is refused by a world that is a second old may have room by now.
+    await this.#watch.fresh({ now: true });
+    const second = this.#decide(ask, asked, this.#compiled({ now: true }));
+    if ('choice' in second) return second;
+    this.#metrics.decided(second.refused.code, second.seconds);
+    throw refusal(second.refused, ask.agent, this.#watch.nodes);
+  }
+
+  /** A reservation that is not held and not expired. */
+  reservation(id: string): Reservation | null {
+    return this.#reservations.get(id);
+  }
+
+  /** Takes a measured path in; what is impossible is bounded or refused. `atMs` by this process's clock. */
+  measure(measurement: PathMeasurement): PathEstimate | null {
+    return this.#plans.measure(measurement);
+  }
+
+  /** What is known, as a document that `antipode placement explain --world` reads. */
+  async world(): Promise<WorldDocument> {
+    await this.#watch.fresh();
+    const { nodes, agents, endpoints, policy, unknownRegions } = this.#compiled({ now: false });
+    const { clock, pop } = this.#options;
+    const state = {
+      by: pop.nodeId,
+      registry: this.#watch.state,
+      policy: this.#options.policy.status,
+      reservations: this.#reservations.counts,
+      unknownRegions,
+    };
+    const { paths } = this.#plans;
+    return documentOf({ at: clock.date(), policy, nodes, agents, endpoints, paths, nowMs: clock.now(), state });
+  }
+
+  /** Whose law holds in a region, or in what the catalogue calls one; null when nobody knows. */
+  jurisdictionOf(region: string): string | null {
+    return this.#plans.jurisdictionOf(region);
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.#watch.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #compiled(how: { now: boolean }): Compiled {
+    this.#metrics.reservations(this.#reservations.counts);
+    return this.#plans.plan(this.#watch.nodes, this.#reservations.byCore, how);
+  }
+
+  #decide(ask: PlaceAsk, asked: readonly Pin[], compiled: Compiled): Placed | { refused: Refused; seconds: number } {
+    const { clock } = this.#options;
+    const startedMs = clock.now();
+    const agent = compiled.agents.get(ask.agent) ?? null;
+    const pins = heldPins({ policy: compiled.policy, country: ask.caller.country, asked, agent });
+    const request: PlanRequest = {
+      agent: ask.agent,
+      legs: agent?.legs ?? [],
+      pins,
+      caller: ask.caller,
+      pop: ask.pop,
+      draw: drawOf(ask.key),
+      ...(ask.current !== undefined && { current: ask.current }),
+      ...(ask.excludedCores !== undefined && { excludedCores: ask.excludedCores }),
+    };
+    ask.instead?.release();
+    const outcome = compiled.plan.decideWith(request, this.#promisedSince(compiled));
+    const seconds = (clock.now() - startedMs) / 1_000;
+    const { ageMs } = this.#watch.state;
+    if (ageMs !== null) this.#metrics.worldAge(ageMs / 1_000);
+    if (outcome.chosen === null) return { refused: outcome.refused, seconds };
+    const reservation = this.#reservations.take(outcome.chosen.coreNode);
+    this.#metrics.decided('chosen', seconds);
+    this.#metrics.reservations(this.#reservations.counts);
+    const core = compiled.records.get(outcome.chosen.coreNode)!;
+    const choice = outcome.chosen;
+    const endpoints = compiled.plan.endpointsOf(choice, pins);
+    const toolHosts = endpoints.tools.flatMap(({ service, region }) =>
+      (compiled.policy.endpoints.tools[service]?.hosts ?? []).map((host) => ({ host, service, region })),
+    );
+    return { choice, core, pins, candidates: compiled.plan.explain(request), endpoints, toolHosts, reservation };
+  }
+
+  /** Promises by core that the plan's own counts have not, or have too many. */
+  #promisedSince({ counted }: Compiled): ReadonlyMap<string, number> {
+    const { byCore } = this.#reservations;
+    const promised = new Map<string, number>();
+    for (const core of new Set([...byCore.keys(), ...counted.keys()])) {
+      const change = (byCore.get(core) ?? 0) - (counted.get(core) ?? 0);
+      if (change !== 0) promised.set(core, change);
+    }
+    return promised;
+  }
+}
+
+/** 0..1 from a text, evenly. */
+export function drawOf(key: string): number {
+  return createHash('sha256').update(key).digest().readUInt32BE(0) / 2 ** 32;
+}
+
+function refusal({ code, reasons }: Refused, agent: string, nodes: readonly NodeRecord[]): AntipodeError {
+  const words = `${reasons.join('; ').replace(/\.$/, '')}.`;
+  if (code === 'ERR_AGENT_UNKNOWN') {
+    const names = knownAgents(nodes);
+    const known = names.length > 0 ? `Known: ${names.join(', ')}.` : 'None is known.';
+    return new AntipodeError(code, `No agent is called "${agent}". ${known}`, { path: 'agent' });
+  }
+  if (code === 'ERR_PLACEMENT_RESIDENCY') {
+    return new AntipodeError(code, `No place may take this session: ${words}`, { path: 'residency' });
+  }
+  if (nodes.every(({ role }) => role !== 'core')) return new AntipodeError(code, words);
+  return new AntipodeError(code, `No core can take this session now: ${words}`);
+}

@@ -1,0 +1,117 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { AgentHost, type Confinement } from '../../src/agent/index.ts';
+import { systemClock } from '../../src/clock.ts';
+import { loadConfig } from '../../src/config/index.ts';
+import { createMetrics } from '../../src/telemetry/index.ts';
+import { type FakeChatAnswer, type FakeChatRequest, FakeOpenAi } from '../fakes/openai.ts';
+import { MemoryCall } from '../support/memory-call.ts';
+import { recordingLog } from '../support/recording-log.ts';
+
+/** Calls the tool that it is asked for, and says what came of it. */
+function chat({ messages }: FakeChatRequest): FakeChatAnswer {
+  const last = messages.at(-1)!;
+  if (last.role === 'tool') return { text: `It says ${last.content?.replace(/[^a-z ]/g, '')}.` };
+  return { toolCalls: [{ name: 'reach', arguments: JSON.stringify({ url: last.content }) }] };
+}
+
+const root = join(import.meta.dirname, '../..');
+const REACHER = `
+import { z } from '${root}/node_modules/zod/index.js';
+import { cascade, cascadeLegs, defineAgent } from '${root}/src/agent/index.ts';
+export default defineAgent({
+  name: 'reacher', title: 'Reacher', description: 'Reaches out.', examples: [], legs: cascadeLegs,
+  pipeline: (call, services) => cascade({
+    call, services, instructions: 'Reach.', greeting: 'Hello.',
+    tools: [{
+      name: 'reach', description: 'Reaches.', parameters: z.object({ url: z.string() }),
+      run: async ({ url }) => (await fetch(url)).text(),
+    }],
+  }),
+});
+`;
+
+const closing: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function reacher(confinement: Confinement | null) {
+  const agentsDir = await mkdtemp(join(root, 'node_modules/.agents-'));
+  closing.push(() => rm(agentsDir, { recursive: true }));
+  await writeFile(join(agentsDir, 'reacher.ts'), REACHER);
+  const served: string[] = [];
+  const outside = createServer((request, response) => {
+    served.push(request.url!);
+    response.end('reached');
+  });
+  await new Promise<void>((resolve) => outside.listen(0, resolve));
+  closing.push(async () => outside.close());
+  const fake = await FakeOpenAi.start({ chat });
+  closing.push(() => fake.close());
+  const config = loadConfig({
+    file: null,
+    environment: { OPENAI_API_KEY: fake.apiKey, OPENAI_BASE_URL: fake.baseUrl },
+    defaults: { 'core.agentsDir': agentsDir },
+  });
+  const { log, messages } = recordingLog();
+  const metrics = createMetrics({ processMetrics: false });
+  const host = await AgentHost.load({ config, clock: systemClock, log, metrics, environment: {} });
+  closing.push(() => host.close());
+  const call = new MemoryCall({ log, confinement });
+  call.mouth.autoPlay = true;
+  const running = host.start('reacher', call);
+  closing.push(async () => {
+    call.leave();
+    await running.done;
+  });
+  const { port } = outside.address() as AddressInfo;
+  return { call, served, messages, metrics, url: (host: string) => `http://${host}:${port}/` };
+}
+
+const EU = '"eu" (request)';
+const own = { pins: EU, endpoints: ['openai@own', 'openai-transcriptions@own'], hosts: [] };
+
+describe('a pinned session', () => {
+  test('is stopped when a tool reaches for another place, and that is logged, counted and recorded', async () => {
+    const { call, served, messages, metrics, url } = await reacher(own);
+    await call.said('agent', 0);
+    call.type(url('localhost'));
+    await call.said('agent', 1);
+    expect(served).toEqual([]);
+    expect(call.touches).toContainEqual({ kind: 'stopped', name: 'localhost', region: null, detail: 'fetch' });
+    expect(messages().join('\n')).toContain('a pinned session was stopped');
+    expect(await metrics.getSingleMetricAsString('antipode_egress_stopped_total')).toContain('{by="fetch"} 1');
+  });
+
+  test('reaches its services and the hosts that were allowed to it', async () => {
+    const hosts = [{ host: 'localhost', service: 'crm', region: 'eu-central-1' }];
+    const { call, served, url } = await reacher({ ...own, hosts });
+    await call.said('agent', 0);
+    call.type(url('localhost'));
+    expect(await call.said('agent', 1)).toBe('It says reached.');
+    expect(served).toEqual(['/']);
+    const touched = call.touches.map(({ kind, name }) => `${kind} ${name}`);
+    expect(touched).toContain('endpoint crm');
+    expect(touched).toContain('endpoint openai@own');
+  });
+
+  test('fails closed when none of its services is within the pin', async () => {
+    const { call } = await reacher({ ...own, endpoints: [] });
+    expect(await call.until(() => call.end ?? undefined)).toMatchObject({
+      code: 'agent-failed',
+      reason: expect.stringContaining("may be used within the session's pin"),
+    });
+  });
+});
+
+test('a session without a pin reaches what it wants, at the endpoints that were chosen for it', async () => {
+  const { call, served, url } = await reacher({ ...own, pins: null });
+  await call.said('agent', 0);
+  call.type(url('localhost'));
+  expect(await call.said('agent', 1)).toBe('It says reached.');
+  expect(served).toEqual(['/']);
+});
