@@ -2,23 +2,24 @@
  * Fifty conversations for a minute, in which the caller's stream never pauses and the agent speaks half of the time: no
  * packet lost, no frame later than 10 ms, and what a call costs at the POP and the core.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startPair } from './nodes/pair.ts';
 import { type BenchOptions, result } from './result.ts';
 
 /** Code is compiled and queues of the start are drained by then. */
 const WARM_UP_MS = 10_000;
 
-export async function run({ calls = 50, seconds = 60, progress }: BenchOptions) {
+export async function run({ calls = 50, seconds = 60, progress, signal }: BenchOptions) {
   await using pair = await startPair('bench/agents');
   const idle = await pair.usage();
   progress(`opening ${calls} calls`);
   const callers = await pair.callers(calls, 'talker', false);
-  await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS));
+  await sleep(WARM_UP_MS, undefined, { signal });
   for (const caller of callers) caller.measureFromNow();
   const before = await pair.usage();
   const beforeMs = performance.now();
   progress(`carrying them for ${seconds} s`);
-  await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
+  await sleep(seconds * 1_000, undefined, { signal });
   const after = await pair.usage();
   const elapsedMs = performance.now() - beforeMs;
   const reports = await Promise.all(callers.map((caller) => caller.stop()));

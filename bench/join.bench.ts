@@ -6,12 +6,13 @@ import { runCalls } from '../src/call/index.ts';
 import { startServer } from '../test/e2e/support/server.ts';
 import { type BenchOptions, percentile, result } from './result.ts';
 
-export async function run({ runs = 20, progress }: BenchOptions) {
+export async function run({ runs = 20, progress, signal }: BenchOptions) {
   await using server = await startServer({ environment: { ANTIPODE_LOG_LEVEL: 'warn' } });
   const connect: number[] = [];
   const firstAudio: number[] = [];
   let failed = 0;
   for (let index = 0; index <= runs; index++) {
+    signal.throwIfAborted();
     progress(`call ${index} of ${runs}`);
     const report = await runCalls({
       url: server.url,

@@ -3,21 +3,22 @@
  * echo agent, mouth and pipe. The frame's own 20 ms are not in it; what the codecs hold back is. All callers are live;
  * five of them are measured, so that the load generator's own work stays small beside the server's.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startPair } from './nodes/pair.ts';
 import { type BenchOptions, percentile, result } from './result.ts';
 
 /** Code is compiled and queues of the start are drained by then. */
 const WARM_UP_MS = 10_000;
 
-export async function run({ calls = 50, seconds = 30, progress }: BenchOptions) {
+export async function run({ calls = 50, seconds = 30, progress, signal }: BenchOptions) {
   await using pair = await startPair();
   progress(`opening ${calls} calls`);
   const measured = await pair.callers(Math.min(5, calls), 'echo', true);
   const others = await pair.callers(Math.max(0, calls - measured.length), 'echo', false);
-  await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS));
+  await sleep(WARM_UP_MS, undefined, { signal });
   for (const caller of [...measured, ...others]) caller.measureFromNow();
   progress(`measuring for ${seconds} s`);
-  await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
+  await sleep(seconds * 1_000, undefined, { signal });
   const reports = await Promise.all([...measured, ...others].map((caller) => caller.stop()));
   const trips = reports.flatMap((report) => report.tripsMs);
   const heard = reports.filter((report) => report.received > 0).length;

@@ -2,6 +2,10 @@
 import { availableParallelism, cpus, totalmem } from 'node:os';
 
 export interface BenchOptions {
+  /** Aborted by Ctrl-C: a benchmark then ends what it started. */
+  signal: AbortSignal;
+  /** Write a CPU profile of the core's main thread, and say where its time goes. */
+  profile: boolean;
   calls?: number | undefined;
   seconds?: number | undefined;
   runs?: number | undefined;
@@ -14,8 +18,10 @@ export interface BenchResult {
   question: string;
   /** Units are in the names; null where nothing could be measured, which breaks any budget on it. */
   figures: Record<string, number | null>;
-  /** Upper bounds on figures of the same name. */
+  /** Upper bounds on figures of the same name; lower bounds in those whose name ends in PerCore: more is better. */
   budget: Record<string, number>;
+  /** What a reader of the figures must know of this run. */
+  notes: string[];
   machine: string;
   pass: boolean;
 }
@@ -29,12 +35,19 @@ export function result(
   question: string,
   figures: Record<string, number | null>,
   budget: Record<string, number>,
+  notes: string[] = [],
 ): BenchResult {
-  const pass = Object.entries(budget).every(([figure, bound]) => {
-    const value = figures[figure];
-    return value !== null && value !== undefined && value <= bound;
-  });
-  return { name, question, figures, budget, machine: machine(), pass };
+  const pass = Object.entries(budget).every(([figure, bound]) => keeps(figure, figures[figure] ?? null, bound));
+  return { name, question, figures, budget, notes, machine: machine(), pass };
+}
+
+/** Whether more of a figure is better, so that its budget is the least that it may be. */
+export function isFloor(figure: string): boolean {
+  return figure.endsWith('PerCore');
+}
+
+export function keeps(figure: string, value: number | null, bound: number): boolean {
+  return value !== null && (isFloor(figure) ? value >= bound : value <= bound);
 }
 
 /** The p-th percentile (0..100) by nearest rank; null of nothing. */

@@ -1,21 +1,24 @@
 /** What a benchmark and the node processes that it starts say to each other over the process's IPC channel. */
 import type { SrtpKey } from '../light-caller/index.ts';
 
-export type ToNode = {
-  id: number;
-  ask:
-    | {
-        type: 'start';
-        stateDir: string;
-        agentsDir: string;
-        core: { nodeId: string; host: string; port: number } | null;
-      }
-    | { type: 'open'; sessionId: string; agent: string; callerKey: SrtpKey; ssrc: number }
-    | { type: 'usage' }
-    | { type: 'close' };
-};
-
-export type FromNode = { id: number; answer: unknown } | { id: number; error: string };
+export type NodeAsk =
+  | {
+      type: 'start';
+      stateDir: string;
+      agentsDir: string;
+      core: { nodeId: string; host: string; port: number } | null;
+      /** Settings of a core by their path, such as `services.stt`; keys are read from its environment. */
+      settings?: Readonly<Record<string, unknown>>;
+      /** Logs errors only: what warnings would tell is counted. */
+      quiet?: boolean;
+    }
+  | { type: 'open'; sessionId: string; agent: string; callerKey: SrtpKey; ssrc: number }
+  | { type: 'usage' }
+  /** Begin a V8 CPU profile of the node's main thread. */
+  | { type: 'profile' }
+  /** End it and write it to `file`, as Chromium's developer tools read it. */
+  | { type: 'profiled'; file: string }
+  | { type: 'close' };
 
 /** Answer to `open`: the POP's plain door. */
 export interface OpenedDoor {
@@ -33,6 +36,12 @@ export interface NodeUsage {
   workersMs: number;
   nodeRssBytes: number;
   workersRssBytes: number;
+  /** CPU time by thread of the Node process and by media worker, ms; a thread that ended is missing. */
+  threadsMs: Record<string, number>;
+  /** Time in runs of voice activity on all calls, ms, wherever they run. */
+  vadMs: number;
+  /** Questions to the turn model that were answered, and that were not (too many, too late, failed). */
+  turnModel: { answered: number; unanswered: number };
   /** What the node's own `stats()` says. */
   stats: Record<string, unknown>;
 }

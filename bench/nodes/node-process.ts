@@ -7,32 +7,33 @@ import { loadConfig } from '../../src/config/index.ts';
 import { Core } from '../../src/core/index.ts';
 import { Edge } from '../../src/edge/index.ts';
 import { createLogger, createMetrics } from '../../src/telemetry/index.ts';
-import type { FromNode, NodeUsage, OpenedDoor, ToNode } from './messages.ts';
+import { answerParent } from './child-side.ts';
+import { MainThreadProfile } from './main-thread-profile.ts';
+import type { NodeAsk, NodeUsage, OpenedDoor } from './messages.ts';
+import { threadTimes } from './thread-times.ts';
 
 const role = process.argv[2] === 'pop' ? 'pop' : 'core';
 const nodeId = `bench-${role}`;
 const END: SessionEnd = { code: 'node-shutdown', reason: 'The benchmark is over.' };
 const log = createLogger({ level: 'warn', pretty: false });
 const metrics = createMetrics({ processMetrics: false });
+let profile: MainThreadProfile | null = null;
+let agents: AgentHost | null = null;
 let core: Core | null = null;
 let edge: Edge | null = null;
 let coreAddress: { nodeId: string; host: string; port: number } | null = null;
 
-process.on('message', (message: ToNode) => {
-  handle(message.ask).then(
-    (answer) => reply({ id: message.id, answer }),
-    (error: Error) => reply({ id: message.id, error: `${error.message}` }),
-  );
+answerParent<NodeAsk>(handle);
+// A terminal's Ctrl-C reaches the media workers too: they are not to be replaced.
+process.on('SIGINT', () => {
+  core?.beginShutdown();
+  edge?.beginShutdown();
 });
-process.on('disconnect', () => process.exit(0));
 
-function reply(message: FromNode): void {
-  process.send?.(message);
-}
-
-async function handle(ask: ToNode['ask']): Promise<unknown> {
+async function handle(ask: NodeAsk): Promise<unknown> {
   switch (ask.type) {
     case 'start': {
+      if (ask.quiet) log.level = 'error';
       const config = loadConfig({
         file: null,
         environment: {},
@@ -41,13 +42,15 @@ async function handle(ask: ToNode['ask']): Promise<unknown> {
           'limits.maxSessions': 2_000,
           'core.agentsDir': ask.agentsDir,
           stateDir: ask.stateDir,
+          ...ask.settings,
         },
       });
       const ca = await ensureDevelopmentCa(ask.stateDir, { log, clock });
       const identity = await ca.issue({ nodeId, role });
       coreAddress = ask.core;
       if (role === 'core') {
-        const agents = await AgentHost.load({ config, clock, log, metrics });
+        agents = await AgentHost.load({ config, clock, log, metrics });
+        await agents.prepared;
         core = await Core.start({ config, nodeId, identity, agents, clock, log, metrics });
         return { nodeId, ...core.control };
       }
@@ -62,6 +65,7 @@ async function handle(ask: ToNode['ask']): Promise<unknown> {
         room: ask.sessionId,
         agent: ask.agent,
         residency: null,
+        confinement: null,
         metadata: {},
         core: coreAddress,
       });
@@ -78,12 +82,37 @@ async function handle(ask: ToNode['ask']): Promise<unknown> {
         workersMs: workers.reduce((sum, worker) => sum + (worker?.userMs ?? 0) + (worker?.systemMs ?? 0), 0),
         nodeRssBytes: process.memoryUsage.rss(),
         workersRssBytes: workers.reduce((sum, worker) => sum + (worker?.maxRssBytes ?? 0), 0),
+        threadsMs: await threadTimes(stats.workers.map(({ pid }) => pid)),
+        vadMs: (await sumOf('antipode_vad_run_seconds', '_sum')) * 1_000,
+        turnModel: {
+          answered: await sumOf('antipode_smart_turn_seconds', '_count', 'model'),
+          unanswered: await sumOf('antipode_smart_turn_failures_total', ''),
+        },
         stats: { ...stats },
       } satisfies NodeUsage;
     }
+    case 'profile':
+      profile = await MainThreadProfile.begin();
+      return null;
+    case 'profiled':
+      await profile?.end(ask.file);
+      profile = null;
+      return null;
     case 'close':
+      // That the other end goes is no news now.
+      log.level = 'error';
       await edge?.close(END);
       await core?.close(END);
+      await agents?.close();
       return null;
   }
+}
+
+/** From the node's own metrics: all values of a name, its suffix chosen, of one `part` or of all labels. */
+async function sumOf(name: string, suffix: string, part?: string): Promise<number> {
+  const metric = await metrics.getSingleMetric(name)?.get();
+  const values = metric?.values as { value: number; metricName?: string; labels: { part?: string } }[] | undefined;
+  return (values ?? [])
+    .filter(({ metricName, labels }) => (metricName ?? name) === name + suffix && (!part || labels.part === part))
+    .reduce((sum, { value }) => sum + value, 0);
 }

@@ -1,50 +1,14 @@
 /** A POP and a core as two processes on this machine, joined by their configuration alone; and light callers on them. */
-import { type ChildProcess, fork } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resample } from '../../src/call/resample.ts';
 import { readWav } from '../../src/call/wav.ts';
 import { LightCaller, makeSrtpKey, OwnLag, recordProbeSignal } from '../light-caller/index.ts';
-import type { FromNode, NodeUsage, OpenedDoor, ToNode } from './messages.ts';
+import { Child } from './child.ts';
+import type { NodeAsk, NodeUsage, OpenedDoor } from './messages.ts';
 
-class NodeProcess {
-  readonly #child: ChildProcess;
-  readonly #waiting = new Map<number, { resolve: (answer: unknown) => void; reject: (error: Error) => void }>();
-  #asked = 0;
-
-  constructor(role: 'pop' | 'core') {
-    this.#child = fork(join(import.meta.dirname, 'node-process.ts'), [role], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
-    this.#child.on('message', (message: FromNode) => {
-      const waiting = this.#waiting.get(message.id);
-      this.#waiting.delete(message.id);
-      if ('error' in message) waiting?.reject(new Error(`${role}: ${message.error}`));
-      else waiting?.resolve(message.answer);
-    });
-    this.#child.on('exit', (code) => {
-      for (const { reject } of this.#waiting.values()) reject(new Error(`the ${role} process ended with ${code}`));
-      this.#waiting.clear();
-    });
-  }
-
-  ask<T>(ask: ToNode['ask']): Promise<T> {
-    const id = ++this.#asked;
-    return new Promise<T>((resolve, reject) => {
-      this.#waiting.set(id, { resolve: resolve as (answer: unknown) => void, reject });
-      this.#child.send({ id, ask } satisfies ToNode);
-    });
-  }
-
-  async end(): Promise<void> {
-    if (this.#child.exitCode !== null) return;
-    const ended = new Promise((resolve) => this.#child.once('exit', resolve));
-    await this.ask({ type: 'close' });
-    this.#child.disconnect();
-    await ended;
-  }
-}
+const NODE_FILE = join(import.meta.dirname, 'node-process.ts');
 
 export interface NodePair extends AsyncDisposable {
   /** Open calls and let light callers speak into them, their starts spread over a second. */
@@ -55,8 +19,10 @@ export interface NodePair extends AsyncDisposable {
 /** @param agentsDir from the root of the repository */
 export async function startPair(agentsDir = 'agents'): Promise<NodePair> {
   const stateDir = await mkdtemp(join(tmpdir(), 'antipode-bench-'));
-  const core = new NodeProcess('core');
-  const pop = new NodeProcess('pop');
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => rm(stateDir, { recursive: true, force: true }));
+  const core = stack.use(new Child<NodeAsk>({ name: 'core', file: NODE_FILE, args: ['core'] }));
+  const pop = stack.use(new Child<NodeAsk>({ name: 'POP', file: NODE_FILE, args: ['pop'] }));
   const address = await core.ask<{ nodeId: string; host: string; port: number }>({
     type: 'start',
     stateDir,
@@ -68,6 +34,7 @@ export async function startPair(agentsDir = 'agents'): Promise<NodePair> {
   const signal = await recordProbeSignal(resample(pcm, sampleRate, 48_000));
   const lag = new OwnLag();
   let opened = 0;
+  const owned = stack.move();
 
   return {
     async callers(count, agent, measureTrips) {
@@ -110,9 +77,8 @@ export async function startPair(agentsDir = 'agents'): Promise<NodePair> {
       return { pop: popUsage, core: coreUsage };
     },
     async [Symbol.asyncDispose]() {
-      await pop.end();
-      await core.end();
-      await rm(stateDir, { recursive: true, force: true });
+      await Promise.allSettled([pop.ask({ type: 'close' }), core.ask({ type: 'close' })]);
+      await owned.disposeAsync();
     },
   };
 }
