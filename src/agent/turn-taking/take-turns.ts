@@ -9,6 +9,7 @@ import type { SttTurnFrame, VoiceFrame } from '../frames.ts';
 import type { Emit, Stage } from '../stage.ts';
 import { Turn, type TurnAbortReason, type TurnCause } from '../turn.ts';
 import { type AgentCall, EAR_SAMPLE_RATE } from '../types.ts';
+import { AnswerWatch } from './answer-watch.ts';
 import { isMeant, MEANING_DEFAULTS, type MeaningOptions } from './backchannels.ts';
 import type { EndOfTurn, EndWatch } from './ends/end-of-turn.ts';
 import { silence } from './ends/silence.ts';
@@ -35,6 +36,8 @@ export interface TakeTurnsOptions extends Partial<TurnTakingOptions>, Partial<Me
   endOfTurn?: EndOfTurn;
   /** Words of a service that hears all of the call begin a turn even where voice activity heard none. @defaultValue false */
   startsByTranscript?: boolean;
+  /** An answer that is neither heard nor failed by then is given up. @defaultValue 60000 */
+  answerTimeoutMs?: number;
   /** What happens when nobody says anything; null: nothing. @defaultValue null */
   idle?: IdleOptions | null;
 }
@@ -45,6 +48,7 @@ export function takeTurns(options: TakeTurnsOptions): Stage {
 
 /** An answer with less than this left to say is as good as over: "yeah" over its last word is an answer to it. */
 const NEARLY_SAID_MS = 600;
+const ANSWER_TIMEOUT_MS = 60_000;
 
 class TakeTurns implements Stage {
   readonly name = 'take-turns';
@@ -53,6 +57,7 @@ class TakeTurns implements Stage {
   readonly #reports: TurnReports;
   readonly #ear: StalledEar;
   readonly #idle: IdleWatch | null;
+  readonly #answer: AnswerWatch;
   readonly #judge: EndOfTurn;
   readonly #watch: EndWatch;
   #floor: FloorState = INITIAL_FLOOR;
@@ -82,6 +87,8 @@ class TakeTurns implements Stage {
     this.#reports = new TurnReports(options.call);
     this.#ear = new StalledEar(this.#clock, (frame) => this.#judgeVoice(frame, this.#clock.now()));
     this.#idle = options.idle ? new IdleWatch(this.#clock, options.idle, (words) => this.#onIdle(words)) : null;
+    const answerTimeoutMs = options.answerTimeoutMs ?? ANSWER_TIMEOUT_MS;
+    this.#answer = new AnswerWatch(this.#clock, answerTimeoutMs, (turn) => this.#onStuck(turn));
     this.#judge = options.endOfTurn ?? silence();
     this.#watch = this.#judge.open((verdict, by = this.#judge.name) => {
       this.#decidedBy = by;
@@ -175,6 +182,13 @@ class TakeTurns implements Stage {
     return this.#options.muteUntilGreeted === true && this.#turn?.cause === 'call' && !this.#turn.settled;
   }
 
+  #onStuck(turn: Turn): void {
+    const { call } = this.#options;
+    call.log.error({ turn: turn.number }, 'a turn was given up: its answer neither came nor failed');
+    call.send({ type: 'notice', level: 'error', code: 'ERR_AGENT_FAILED', text: 'The agent found no answer.' });
+    turn.abort('failed');
+  }
+
   #onIdle(words: IdleWords): void {
     this.#idleWords = words;
     this.#step({ type: 'idle' }, this.#clock.now());
@@ -185,7 +199,9 @@ class TakeTurns implements Stage {
     this.#floor = state;
     for (const action of actions) this.#act(action, atMs);
     this.#show();
-    this.#idle?.quiet(this.#floor.floor === 'open' && !this.#callerSpeaking);
+    const floor = this.#floor;
+    this.#idle?.quiet(floor.floor === 'open' && !this.#callerSpeaking);
+    this.#answer.waitFor(floor.floor === 'agent' && floor.certain && !floor.audible ? this.#turn : null);
   }
 
   #act(action: FloorAction, atMs: number): void {
@@ -364,6 +380,7 @@ class TakeTurns implements Stage {
   close(): void {
     this.#ear.close();
     this.#idle?.close();
+    this.#answer.close();
     this.#watch.close();
     this.#tentative?.abort('closed');
     this.#turn?.abort('closed');

@@ -10,7 +10,7 @@ import { hasFlite, speech } from '../speech.ts';
 
 /** A model that knows three sentences. */
 function chat({ messages }: FakeChatRequest): FakeChatAnswer {
-  const last = messages.at(-1)!;
+  const last = messages.findLast(({ role }) => role !== 'assistant')!;
   if (last.role === 'tool') return { text: last.content!.includes('time') ? 'It is noon. Anything else?' : 'Goodbye.' };
   if (/time/.test(last.content ?? ''))
     return { text: 'Let me look. ', toolCalls: [{ name: 'get_time', arguments: '{}' }] };
@@ -24,6 +24,11 @@ afterEach(async () => {
   close = null;
 });
 
+interface CallDeskOptions extends FakeOpenAiOptions {
+  /** Beside OpenAI's key and address. */
+  environment?: Record<string, string>;
+}
+
 interface Desk {
   fake: FakeOpenAi;
   host: AgentHost;
@@ -32,15 +37,15 @@ interface Desk {
   metrics: Registry;
 }
 
-async function callDesk(options: FakeOpenAiOptions = {}): Promise<Desk> {
+async function callDesk({ environment = {}, ...options }: CallDeskOptions = {}): Promise<Desk> {
   const fake = await FakeOpenAi.start({ chat, transcribe: () => 'What time is it?', ...options });
   const config = loadConfig({
     file: null,
-    environment: { OPENAI_API_KEY: fake.apiKey, OPENAI_BASE_URL: fake.baseUrl },
+    environment: { ...environment, OPENAI_API_KEY: fake.apiKey, OPENAI_BASE_URL: fake.baseUrl },
     defaults: { 'services.openai.timeoutMs': 1_000 },
   });
   const metrics = createMetrics({ processMetrics: false });
-  const host = await AgentHost.load({ config, clock: systemClock, log: silentLogger, metrics });
+  const host = await AgentHost.load({ config, clock: systemClock, log: silentLogger, metrics, environment });
   const call = new MemoryCall();
   call.mouth.autoPlay = true;
   const running = host.start('front-desk', call);
@@ -60,9 +65,9 @@ describe('a call to the front desk with a key', { timeout: 30_000 }, () => {
   test('says where the words go', async () => {
     const { host } = await callDesk();
     const desk = host.agents.find(({ name }) => name === 'front-desk')!;
-    expect(desk.notices.map(({ code }) => code)).toEqual(['openai']);
+    expect(desk.notices.map(({ code }) => code)).toEqual(['services']);
     expect(host.legs('front-desk').map(({ kind, service, local }) => [kind, service, local])).toEqual([
-      ['stt', 'openai', false],
+      ['stt', 'openai-transcriptions', false],
       ['llm', 'openai', false],
       ['tts', 'openai', false],
     ]);
@@ -150,5 +155,45 @@ describe('a call to the front desk with a key', { timeout: 30_000 }, () => {
     expect(await call.said('agent', 1)).toMatch(/noon/);
     expect(call.mouth.written(2).sampleRate).toBe(16_000);
     expect(notices(call)).toEqual(['ERR_SERVICE_FAILED']);
+  });
+});
+
+describe('a call to the front desk with services behind others', { timeout: 30_000 }, () => {
+  test.skipIf(!hasFlite)('goes on as if nothing were wrong when all that come first fail in mid-turn', async () => {
+    const broken = await FakeOpenAi.start({ keyless: true, chat });
+    broken.failures.transcriptions = { status: 503 };
+    broken.failures.completions = 'cut';
+    const { fake, call, metrics } = await callDesk({
+      environment: {
+        ANTIPODE_STT: 'whisper-server/any,openai-transcriptions',
+        ANTIPODE_LLM: 'vllm/any,openai',
+        ANTIPODE_TTS: 'kokoro#any,openai',
+        WHISPER_BASE_URL: broken.baseUrl,
+        VLLM_BASE_URL: broken.baseUrl,
+        KOKORO_BASE_URL: broken.baseUrl,
+      },
+    });
+    // The greeting has been spoken by the voice that comes first.
+    expect(broken.spoken.length).toBeGreaterThan(0);
+    broken.failures.speech = 'hang';
+    await call.ear.hear(await speech('what time is it'));
+    await call.ear.hearSilence(700);
+    expect(await call.said('caller', 1)).toBe('What time is it?');
+    expect(await call.said('agent', 1)).toBe('I was going Let me look. I was going It is noon. Anything else?');
+    expect(fake.chatRequests[0]!.messages.at(-1)).toEqual({ role: 'assistant', content: 'I was going ' });
+    expect(new Set(notices(call))).toEqual(new Set(['fail-over']));
+    const counted = await metrics.getSingleMetricAsString('antipode_service_failovers_total');
+    expect(counted).toContain('{kind="stt",from="whisper-server",to="openai-transcriptions"} 1');
+    expect(counted).toContain('{kind="llm",from="vllm",to="openai"} 2');
+    expect(counted).toMatch(/\{kind="tts",from="kokoro",to="openai"\} [1-4]/);
+    await broken.close();
+  });
+
+  test('says where the words go', async () => {
+    const { host } = await callDesk({ environment: { ANTIPODE_LLM: 'ollama/any,openai' } });
+    const [notice] = host.agents.find(({ name }) => name === 'front-desk')!.notices;
+    expect(notice).toMatchObject({ level: 'info', code: 'services' });
+    expect(notice!.text).toMatch(/ OpenAI transcriptions, Ollama, OpenAI, OpenAI speech\.$/);
+    expect(host.legs('front-desk')[1]).toMatchObject({ kind: 'llm', service: 'ollama', local: true });
   });
 });

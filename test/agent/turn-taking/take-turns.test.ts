@@ -170,7 +170,7 @@ describe('the turn-taking stage', () => {
 
   test('asks a caller who says nothing whether they are there, and hangs up in the end', () => {
     const idle = { afterMs: 10_000, prompts: ['Hello?'], goodbye: 'Bye.' };
-    const { clock, voice, started, replies } = setUp({ idle });
+    const { clock, stage, voice, started, replies } = setUp({ idle });
     clock.advance(10_000);
     expect(replies()).toEqual(['Hello?', null]);
     started()[0]!.turn.finish();
@@ -184,6 +184,7 @@ describe('the turn-taking stage', () => {
     expect(replies()).toHaveLength(4);
     clock.advance(1);
     expect(replies().slice(4)).toEqual(['Bye.', 'The caller said nothing for long.']);
+    stage.close();
     expect(clock.pendingCount).toBe(0);
   });
 
@@ -201,15 +202,28 @@ describe('the turn-taking stage', () => {
   test('ends the turn by time when the ear stalls in the silence', () => {
     const { clock, voice, ended } = setUp();
     voice({});
-    clock.advance(549);
+    clock.advance(459);
     expect(ended()).toHaveLength(0);
     clock.advance(64);
     expect(ended()[0]!.turn.certain).toBe(false);
-    clock.advance(186);
+    clock.advance(276);
     expect(ended()[0]!.turn.certain).toBe(false);
     clock.advance(64);
     expect(ended()[0]!.turn.certain).toBe(true);
     expect(ended()).toHaveLength(1);
+  });
+
+  test('gives up an answer that neither comes nor fails, and listens again', () => {
+    const { clock, call, voice, started, states } = setUp({ answerTimeoutMs: 10_000 });
+    voice({});
+    voice({ speaking: false, silentMs: 512 });
+    const turn = started()[0]!.turn;
+    clock.advance(9_999);
+    expect(turn.settled).toBe(false);
+    clock.advance(1);
+    expect(turn.signal.reason).toBe('failed');
+    expect(states().at(-1)).toBe('listening');
+    expect(call.events).toContainEqual(expect.objectContaining({ type: 'notice', code: 'ERR_AGENT_FAILED' }));
   });
 
   test('does not let speech that was cut off by the bound interrupt the answer to itself', () => {
