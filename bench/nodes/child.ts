@@ -1,5 +1,7 @@
 /** A process that a benchmark starts and asks things of over IPC, perhaps pinned to one CPU. Owns its end. */
 import { type ChildProcess, fork } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { runtimeFlags } from '../../scripts/setup/runtime-flags.mjs';
 import type { Answer, Question } from './child-side.ts';
 
 export interface ChildOptions {
@@ -26,7 +28,11 @@ export class Child<Ask> implements AsyncDisposable {
 
   constructor({ name, file, args = [], cpu = null, environment = {} }: ChildOptions) {
     this.#name = name;
-    const pinned = cpu === null ? {} : { execPath: 'taskset', execArgv: ['-c', String(cpu), process.execPath] };
+    const flags = runtimeFlags(cpu === null ? availableParallelism() : 1);
+    const pinned =
+      cpu === null
+        ? { execArgv: flags }
+        : { execPath: 'taskset', execArgv: ['-c', String(cpu), process.execPath, ...flags] };
     const env = { ...process.env, ...environment };
     this.#child = fork(file, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env, ...pinned });
     this.#child.on('message', (message: Answer) => {

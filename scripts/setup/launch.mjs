@@ -9,6 +9,7 @@ import { becomeNode, runInForeground } from './foreground.mjs';
 import { findWorker } from './mediasoup-worker.mjs';
 import { cachedNode, isRecentEnough, NODE_MAJOR } from './node-runtime.mjs';
 import { ROOT } from './paths.mjs';
+import { runtimeFlags } from './runtime-flags.mjs';
 import { SetupError } from './setup-error.mjs';
 import { findChromium } from './system-packages.mjs';
 
@@ -37,7 +38,7 @@ export async function launch(program, args, { needsWorker = false, env: outerEnv
     ...(worker && { MEDIASOUP_WORKER_BIN: worker }),
     ...(chromium && { ANTIPODE_CHROMIUM: chromium }),
   };
-  const nodeArgs = [resolve(ROOT, program), ...args];
+  const nodeArgs = [...runtimeFlags(), resolve(ROOT, program), ...args];
   if (isRecentEnough(process.versions.node)) return becomeNode(nodeArgs, { env });
   const node = cachedNode(outerEnv);
   if (!node) throw notDone(`This is Node ${process.versions.node}; Antipode needs Node ${NODE_MAJOR}.`);

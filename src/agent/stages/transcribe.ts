@@ -15,6 +15,7 @@ import type { Turn, TurnAbortReason } from '../turn.ts';
 import { type AgentCall, EAR_SAMPLE_RATE, type EarFrame } from '../types.ts';
 import { untilAborted } from '../until-aborted.ts';
 import { Hearing } from './hearing.ts';
+import { KeptSound } from './kept-sound.ts';
 
 export interface TranscribeOptions {
   call: Pick<AgentCall, 'send' | 'clock' | 'log' | 'signal' | 'observe'>;
@@ -39,7 +40,7 @@ class Transcribe implements Stage {
   readonly name = 'transcribe';
   readonly #options: Required<TranscribeOptions>;
   readonly #hearings = new Map<Turn, Hearing>();
-  #kept: EarFrame[] = [];
+  readonly #kept = new KeptSound();
   #feeding: Hearing | null = null;
 
   constructor(options: TranscribeOptions) {
@@ -67,18 +68,11 @@ class Transcribe implements Stage {
     }
   }
 
-  #keep(frame: EarFrame): void {
-    this.#kept.push(frame);
+  #keep({ pcm, position }: EarFrame): void {
+    this.#kept.write(pcm, position);
     const { keptMs, rehearMs } = this.#options;
-    const listened = this.#hearings.size > 0 ? this.#feedingStart : frame.position;
-    const oldest = Math.max(
-      Math.min(frame.position - toSamples(keptMs), listened),
-      frame.position - toSamples(rehearMs),
-    );
-    let gone = 0;
-    while (gone < this.#kept.length && this.#kept[gone]!.position < oldest) gone++;
-    // In one go when it is worth it: the caller's sound is fifty frames a second.
-    if (gone > 50) this.#kept = this.#kept.slice(gone);
+    const listened = this.#hearings.size > 0 ? this.#feedingStart : position;
+    this.#kept.dropBefore(Math.max(Math.min(position - toSamples(keptMs), listened), position - toSamples(rehearMs)));
   }
 
   get #feedingStart(): number {
@@ -92,7 +86,7 @@ class Transcribe implements Stage {
     const before = turn.continues === null ? undefined : this.#hearings.get(turn.continues);
     // What was cut by a probable end is heard again as a whole: half a sentence is hard to understand.
     const again = before !== undefined && !before.turn.certain && this.#isKept(before.from);
-    const from = again ? before.from : Math.max(position - toSamples(prerollMs), this.#position - toSamples(keptMs));
+    const from = again ? before.from : Math.max(position - toSamples(prerollMs), this.#kept.end - toSamples(keptMs));
     const hearing = new Hearing({
       turn,
       from,
@@ -118,11 +112,11 @@ class Transcribe implements Stage {
   }
 
   #isKept(position: number): boolean {
-    return this.#kept.length > 0 && this.#kept[0]!.position <= position;
+    return this.#kept.start <= position && this.#kept.end > position;
   }
 
   #replay(hearing: Hearing, from: number): void {
-    for (const frame of this.#kept) if (frame.position >= from) hearing.write(frame.pcm);
+    for (const pcm of this.#kept.since(from)) hearing.write(pcm);
   }
 
   /** The voice is back after its words were asked for: what is said now is asked for by itself. */
@@ -145,7 +139,7 @@ class Transcribe implements Stage {
   #query(turn: Turn): void {
     const hearing = this.#hearings.get(turn);
     if (hearing === undefined) return;
-    hearing.finishPart(this.#position);
+    hearing.finishPart(this.#kept.end);
     hearing.words().then(
       (text) => turn.understood({ text, final: true }),
       (error: unknown) => {
@@ -155,11 +149,6 @@ class Transcribe implements Stage {
         turn.understood({ text: '', final: true });
       },
     );
-  }
-
-  get #position(): number {
-    const last = this.#kept.at(-1);
-    return last === undefined ? 0 : last.position + last.pcm.length;
   }
 
   async #end(frame: TurnEndedFrame, emit: Emit): Promise<void> {
@@ -195,7 +184,7 @@ class Transcribe implements Stage {
     const hearing = this.#hearings.get(turn);
     if (hearing === undefined) return '';
     if (this.#feeding === hearing) this.#feeding = null;
-    hearing.finishPart(this.#position);
+    hearing.finishPart(this.#kept.end);
     return hearing.allWords();
   }
 
@@ -218,7 +207,7 @@ class Transcribe implements Stage {
   close(): void {
     this.#feeding = null;
     for (const hearing of [...this.#hearings.values()]) this.#forget(hearing);
-    this.#kept.length = 0;
+    this.#kept.clear();
   }
 }
 

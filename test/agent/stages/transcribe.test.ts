@@ -78,7 +78,7 @@ describe('the transcribing stage', () => {
     void end(turn);
     hear(5);
     const [first, last] = [stt.utterances[0]!.heard[0], stt.utterances[0]!.heard.at(-1)];
-    expect([first, last]).toEqual([18, 42]); // 250 ms are 12.5 frames
+    expect([first, last]).toEqual([17, 42]); // 250 ms are 12.5 frames
   });
 
   test('hears the sound over the agent by itself, and shows its words only when it is a turn', async () => {

@@ -38,7 +38,7 @@ const INPUT = 'input_features';
 const OUTPUT = 'logits';
 
 /** How far this thread stands back where the CPU is short: a verdict may come later, a voice may not. */
-const NICENESS = 10;
+const NICENESS = 19;
 
 const port = parentPort;
 if (port === null) throw new Error('This file is the entry of a thread.');
