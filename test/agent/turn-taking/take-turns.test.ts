@@ -202,11 +202,11 @@ describe('the turn-taking stage', () => {
   test('ends the turn by time when the ear stalls in the silence', () => {
     const { clock, voice, ended } = setUp();
     voice({});
-    clock.advance(459);
+    clock.advance(427);
     expect(ended()).toHaveLength(0);
     clock.advance(64);
     expect(ended()[0]!.turn.certain).toBe(false);
-    clock.advance(276);
+    clock.advance(308);
     expect(ended()[0]!.turn.certain).toBe(false);
     clock.advance(64);
     expect(ended()[0]!.turn.certain).toBe(true);

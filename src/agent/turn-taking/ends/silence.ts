@@ -8,7 +8,7 @@ export interface SilenceOptions {
   probableMs?: number | null;
 }
 
-export const SILENCE_DEFAULTS = { endMs: 500, probableMs: 160 } as const satisfies Required<SilenceOptions>;
+export const SILENCE_DEFAULTS = { endMs: 500, probableMs: 128 } as const satisfies Required<SilenceOptions>;
 
 export function silence(options: SilenceOptions = {}): EndOfTurn {
   const { endMs, probableMs } = { ...SILENCE_DEFAULTS, ...options };

@@ -11,6 +11,8 @@ import type { EndOfTurn } from './end-of-turn.ts';
 export interface SmartEndOptions {
   model: Pick<SmartTurn, 'probability'>;
   log: Logger;
+  /** Silence from which an end is probable: an answer is prepared while the model is still to be asked. */
+  probableMs?: number;
   /** Silence after which the model is asked, once a pause. */
   askAfterMs?: number;
   /** Probability from which the turn has ended. */
@@ -22,6 +24,7 @@ export interface SmartEndOptions {
 }
 
 export const SMART_END_DEFAULTS = {
+  probableMs: 128,
   askAfterMs: 200,
   threshold: 0.5,
   unfinishedMs: 1_500,
@@ -34,7 +37,10 @@ const HEARD_SAMPLES = 8 * EAR_SAMPLE_RATE;
 const PREROLL_SAMPLES = 0.25 * EAR_SAMPLE_RATE;
 
 export function smartEnd(options: SmartEndOptions): EndOfTurn {
-  const { model, log, askAfterMs, threshold, unfinishedMs, failedMs } = { ...SMART_END_DEFAULTS, ...options };
+  const { model, log, probableMs, askAfterMs, threshold, unfinishedMs, failedMs } = {
+    ...SMART_END_DEFAULTS,
+    ...options,
+  };
   return {
     name: 'smart-turn',
     open(report) {
@@ -44,11 +50,13 @@ export function smartEnd(options: SmartEndOptions): EndOfTurn {
       /** The question of this pause, or null when it has not been asked. */
       let question: AbortController | null = null;
       let endMs: number = unfinishedMs;
+      let guessed = false;
 
       const forget = () => {
         question?.abort();
         question = null;
         endMs = unfinishedMs;
+        guessed = false;
       };
       const ask = async () => {
         const asked = new AbortController();
@@ -77,17 +85,20 @@ export function smartEnd(options: SmartEndOptions): EndOfTurn {
         voice({ silentMs }) {
           if (!listening) return;
           if (silentMs === 0) {
-            if (question !== null) forget();
+            if (question !== null || guessed) forget();
             return;
           }
           if (silentMs >= endMs) {
             listening = false;
             forget();
             report('certain', 'silence');
-          } else if (question === null && silentMs >= askAfterMs) {
-            report('probable');
-            void ask();
+            return;
           }
+          if (!guessed && silentMs >= probableMs) {
+            guessed = true;
+            report('probable');
+          }
+          if (question === null && silentMs >= askAfterMs) void ask();
         },
         end() {
           listening = false;

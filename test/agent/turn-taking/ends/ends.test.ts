@@ -42,7 +42,7 @@ const settle = () => new Promise((resolve) => setImmediate(resolve));
 describe('silence', () => {
   test('makes an end probable and then certain, once each', () => {
     const { said, window } = judging(silence());
-    for (const silentMs of [0, 224, 256, 288, 480, 512, 544]) window(silentMs);
+    for (const silentMs of [0, 96, 128, 288, 480, 512, 544]) window(silentMs);
     expect(said).toEqual(['probable by silence', 'certain by silence']);
   });
 
@@ -91,7 +91,10 @@ describe('Smart Turn', () => {
   test('is asked once a pause, after 200 ms of silence, and ends the turn when it finds it finished', async () => {
     const { questions, said, window, hear } = asking();
     hear(1, 100);
-    for (const silentMs of [0, 160, 224, 256]) window(silentMs);
+    for (const silentMs of [0, 96, 128, 160]) window(silentMs);
+    expect(said).toEqual(['probable by smart-turn']);
+    expect(questions).toHaveLength(0);
+    for (const silentMs of [224, 256]) window(silentMs);
     expect(questions).toHaveLength(1);
     expect(questions[0]!.pcm.length).toBe(100 * 320);
     expect(said).toEqual(['probable by smart-turn']);
