@@ -3,9 +3,11 @@
 
 import { exitWith } from './setup/exit.mjs';
 import { launch } from './setup/launch.mjs';
+import { runtimeFlags } from './setup/runtime-flags.mjs';
 
 /** The commands that carry media. */
 const NEED_WORKER = new Set(['dev', 'edge', 'core']);
 
 const args = process.argv.slice(2);
-await exitWith(() => launch('src/main.ts', args, { needsWorker: NEED_WORKER.has(args[0] ?? '') }));
+const isServer = NEED_WORKER.has(args[0] ?? '');
+await exitWith(() => launch('src/main.ts', args, { needsWorker: isServer, flags: isServer ? runtimeFlags() : [] }));

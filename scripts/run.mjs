@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { exitWith } from './setup/exit.mjs';
 import { becomeNode, exitCodeOf, runInForeground } from './setup/foreground.mjs';
 import { cachedNode, ensureNode, isRecentEnough, NODE_VERSION } from './setup/node-runtime.mjs';
+import { runtimeFlags } from './setup/runtime-flags.mjs';
 import { SetupError } from './setup/setup-error.mjs';
 import { formatDuration, Steps } from './setup/steps.mjs';
 
@@ -58,7 +59,7 @@ async function main() {
   }
   const server = fileURLToPath(new URL('../src/main.ts', import.meta.url));
   releaseSignals();
-  return becomeNode([server, 'dev', ...args], { env: ready.env });
+  return becomeNode([...runtimeFlags(), server, 'dev', ...args], { env: ready.env });
 }
 
 await exitWith(main);
