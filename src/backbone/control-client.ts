@@ -24,6 +24,7 @@ import {
   type PopRequestData,
   type PopRequestMethod,
 } from './protocol.ts';
+import type { RttSpread } from './recent-rtt.ts';
 
 export interface ControlClientOptions {
   host: string;
@@ -103,6 +104,11 @@ export class ControlClient extends EventEmitter<ControlClientEvents> {
   /** Smoothed round trip of the present connection, or null before its first heartbeat came back. */
   rttMs(): number | null {
     return this.#link?.rttMs ?? null;
+  }
+
+  /** How the last round trips of the present connection are spread; null before there are enough. */
+  rttSpread(): RttSpread | null {
+    return this.#link?.rttSpread ?? null;
   }
 
   /** Shortest round trip of the present connection. */

@@ -9,6 +9,7 @@ import type { BackboneMetrics, ControlSide } from './backbone-metrics.ts';
 import { type Frame, parseFrame, pingText, pongText } from './control-frame.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { HEARTBEAT_INTERVAL_MS, HEARTBEAT_TIMEOUT_MS, MAX_CONTROL_FRAME_BYTES } from './protocol.ts';
+import type { RttSpread } from './recent-rtt.ts';
 
 export interface ControlLinkLimits {
   /** Frames that a peer may send per second, with a burst of one second. */
@@ -82,6 +83,10 @@ export class ControlLink {
 
   get rttMs(): number | null {
     return this.#heartbeat?.rttMs ?? null;
+  }
+
+  get rttSpread(): RttSpread | null {
+    return this.#heartbeat?.spread ?? null;
   }
 
   get minRttMs(): number | null {

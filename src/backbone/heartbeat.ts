@@ -3,6 +3,7 @@
  * the peer has been silent for too long. Owns no socket.
  */
 import type { Clock, Timer } from '../clock.ts';
+import { RecentRtt, type RttSpread } from './recent-rtt.ts';
 
 export interface HeartbeatOptions {
   clock: Clock;
@@ -26,6 +27,7 @@ export class Heartbeat {
   #heard = true;
   #smoothedMs: number | null = null;
   #minMs: number | null = null;
+  readonly #recent = new RecentRtt();
   #timer: Timer;
   #closed = false;
 
@@ -45,6 +47,11 @@ export class Heartbeat {
     return this.#minMs;
   }
 
+  /** How the last round trips are spread; null before there are enough. */
+  get spread(): RttSpread | null {
+    return this.#recent.spread;
+  }
+
   /** Anything came from the peer. */
   heard(): void {
     this.#heard = true;
@@ -58,6 +65,7 @@ export class Heartbeat {
     const rttMs = this.#options.clock.now() - sentAtMs;
     this.#smoothedMs = this.#smoothedMs === null ? rttMs : this.#smoothedMs + SMOOTHING * (rttMs - this.#smoothedMs);
     this.#minMs = this.#minMs === null ? rttMs : Math.min(this.#minMs, rttMs);
+    this.#recent.add(rttMs);
     return true;
   }
 

@@ -40,6 +40,7 @@ export {
   type PopRequestData,
   type PopRequestMethod,
 } from './protocol.ts';
+export type { RttSpread } from './recent-rtt.ts';
 export {
   AUDIO_LEVEL_EXTENSION_ID,
   AUDIO_LEVEL_EXTENSION_URI,

@@ -95,7 +95,7 @@ export async function probeOpenAI({ config }: DoctorOptions): Promise<DoctorChec
 
 export function checkOpenAI(keyIsSet: boolean): DoctorCheck {
   const detail = keyIsSet
-    ? 'OPENAI_API_KEY is set: front-desk uses OpenAI'
-    : 'OPENAI_API_KEY is not set: front-desk uses the keyless voice';
+    ? 'OPENAI_API_KEY is set: front-desk uses OpenAI unless other services are chosen'
+    : 'OPENAI_API_KEY is not set: unless other services are chosen, front-desk uses the keyless voice';
   return { name: 'openai', status: 'ok', detail };
 }

@@ -15,6 +15,7 @@ import {
   type PopEventName,
   type PopRequestAnswer,
   type PopRequestData,
+  type RttSpread,
 } from '../backbone/index.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { AntipodeError } from '../errors.ts';
@@ -103,6 +104,10 @@ export class CoreLink {
 
   rttMs(): number | null {
     return this.#client.rttMs();
+  }
+
+  rttSpread(): RttSpread | null {
+    return this.#client.rttSpread();
   }
 
   /** @throws as ControlClient.request */

@@ -175,6 +175,14 @@ export class Edge {
     }
   }
 
+  /** Round trips to the cores that this POP is connected to, where enough were measured. */
+  paths(): { coreNodeId: string; p50: number; p95: number }[] {
+    return this.#links.all.flatMap((link) => {
+      const spread = link.up ? link.rttSpread() : null;
+      return spread === null ? [] : [{ coreNodeId: link.coreNodeId, ...spread }];
+    });
+  }
+
   async stats(): Promise<EdgeStats> {
     const workers = this.#workers.map(async (worker): Promise<EdgeWorkerStats> => {
       const usage = worker.alive ? await worker.cpuUsage().catch(() => null) : null;

@@ -110,6 +110,14 @@ export class PlacementService implements Disposable {
     return this.#plans.measure(measurement);
   }
 
+  /** Takes in how far a core is from this POP; of a core that nobody knows any more it is nothing. */
+  measureCore(nodeId: string, { p50, p95 }: { p50: number; p95: number }): PathEstimate | null {
+    const core = this.#watch.nodes.find((node) => node.nodeId === nodeId);
+    const { pop, clock } = this.#options;
+    if (core === undefined) return null;
+    return this.measure({ from: pop.region, to: core.region, p50, p95, atMs: clock.now() });
+  }
+
   /** What is known, as a document that `antipode placement explain --world` reads. */
   async world(): Promise<WorldDocument> {
     await this.#watch.fresh();

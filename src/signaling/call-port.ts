@@ -53,4 +53,6 @@ export interface MediaCall {
 export interface MediaEdge {
   readonly routerRtpCapabilities: SignalingAnswer<'join'>['routerRtpCapabilities'];
   openCall(request: CallRequest): Promise<MediaCall>;
+  /** Round trips to cores, ms, where enough were measured. */
+  paths(): readonly { coreNodeId: string; p50: number; p95: number }[];
 }

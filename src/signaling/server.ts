@@ -15,6 +15,7 @@ import type { MediaEdge } from './call-port.ts';
 import { ClientAddresses } from './client-address.ts';
 import { type Listening, listen } from './listen.ts';
 import { OwnOrigin } from './own-origin.ts';
+import { PathFeed } from './path-feed.ts';
 import { restApp } from './rest.ts';
 import type { Readiness } from './rest-health.ts';
 import { SessionBook } from './session-book.ts';
@@ -53,6 +54,7 @@ const CLOSE_GRACE_MS = 1_000;
 interface Parts {
   places: CallerPlaces;
   placement: PlacementService;
+  paths: PathFeed;
   book: SessionBook;
   hub: SocketHub;
   log: Logger;
@@ -127,7 +129,8 @@ export class SignalingServer implements AsyncDisposable {
       });
       url = config.http.publicUrl ?? `http://${nameFor(config.http.host)}:${listening.port}`;
       log.debug({ url, port: listening.port }, 'signaling is listening');
-      return new SignalingServer(url, { places, placement, book, hub, log }, listening, shutdown);
+      const paths = new PathFeed({ edge: options.edge, placement, clock });
+      return new SignalingServer(url, { places, placement, paths, book, hub, log }, listening, shutdown);
     } catch (error) {
       placement.close();
       await Promise.all([hub.close(0), places.close()]);
@@ -168,7 +171,8 @@ export class SignalingServer implements AsyncDisposable {
   }
 
   async #close(end: SessionEnd): Promise<void> {
-    const { book, hub, places, placement, log } = this.#parts;
+    const { book, hub, places, placement, paths, log } = this.#parts;
+    paths.close();
     placement.close();
     const stopped = Promise.all(this.#listening.servers.map(stopServer));
     await Promise.all([book.close(end), hub.close(CLOSE_GRACE_MS)]);

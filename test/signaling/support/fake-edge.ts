@@ -106,6 +106,13 @@ export class FakeEdge implements MediaEdge {
   /** openCall() waits for this. */
   gate: Promise<void> = Promise.resolve();
 
+  /** What its control channels measured. */
+  measured: { coreNodeId: string; p50: number; p95: number }[] = [];
+
+  paths() {
+    return this.measured;
+  }
+
   async openCall(request: CallRequest): Promise<FakeCall> {
     await this.gate;
     if (this.openError) throw this.openError;
