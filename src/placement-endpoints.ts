@@ -38,7 +38,8 @@ const PROGRAMS = [
 
 /**
  * Under a policy, the addresses that cores of this configuration can use, and the servers of tools: each service that is
- * chosen, at the region that is chosen with it, or at any of its regions. A session is told which are its.
+ * chosen, at the region that is chosen with it, else at its default one. Others would need accounts that nobody said are
+ * there. A session is told which are its.
  * @throws ERR_CONFIG_INVALID | ERR_SERVICE_UNAVAILABLE as for the core itself
  */
 export function endpointsInUse(
@@ -48,26 +49,24 @@ export function endpointsInUse(
 ): (policy: Policy) => AiEndpoint[] {
   const chosen = chooseServices(config, catalogue);
   const own = servicesEnvironment(config, environment);
-  const used = SERVICE_KINDS.flatMap((kind) => chosen[kind].flatMap((each) => addressesOf(kind, each, own)));
+  const used = SERVICE_KINDS.flatMap((kind) => chosen[kind].map((each) => addressOf(kind, each, own)));
   return (policy) => [
     ...usedEndpoints(used, (kind, id) => find(catalogue, kind, id), policy),
     ...toolEndpoints(policy),
   ];
 }
 
-/** Of one chosen service; an address of one's own is the only one. */
-function addressesOf<K extends ServiceKind>(
+/** Of one chosen service. */
+function addressOf<K extends ServiceKind>(
   kind: K,
   { entry, choice }: ChosenService<K>,
   environment: Environment,
-): UsedAddress[] {
-  if (entry === null) return [{ kind, service: choice.service, region: 'local' }];
+): UsedAddress {
+  if (entry === null) return { kind, service: choice.service, region: 'local' };
   const { region, baseUrl } = resolveService(entry, environment, choice.region);
   const model = modelOf(kind, entry, choice.model);
-  const common = { kind, service: entry.id, ...(model !== null && { model }) };
-  if (region === 'own') return [{ ...common, region, onCore: isThisMachine(baseUrl) }];
-  const regions = choice.region === undefined ? entry.endpoints.map((endpoint) => endpoint.region) : [region];
-  return regions.map((each) => ({ ...common, region: each }));
+  const onCore = region === 'own' && isThisMachine(baseUrl);
+  return { kind, service: entry.id, region, ...(model !== null && { model }), onCore };
 }
 
 /** Every address that the catalogue has, the programs, and the servers of tools: for worlds that name none of their own. */

@@ -96,7 +96,10 @@ function within<K extends 'stt' | 'llm' | 'tts'>(
     const [service, region] = id.split('@') as [string, string | undefined];
     return chosen
       .filter(({ entry, choice }) => {
-        return entry?.id === service && (choice.region === undefined || choice.region === region);
+        if (entry === null || entry.id !== service) return false;
+        // A choice without a region is one of the default address, or of one's own.
+        if (choice.region === undefined) return region === 'own' || entry.endpoints[0]?.region === region;
+        return choice.region === region;
       })
       .map((each) => ({ ...each, choice: { ...each.choice, region: region === 'own' ? undefined : region } }));
   });
