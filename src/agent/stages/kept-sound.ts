@@ -6,6 +6,8 @@
 
 /** Half a second at 16 kHz. */
 const BLOCK_SAMPLES = 8_000;
+/** What was kept is given as it came: 20 ms at a time. */
+const PIECE_SAMPLES = 320;
 
 interface Block {
   /** Stream position (samples) of its first sample. */
@@ -54,8 +56,10 @@ export class KeptSound {
   /** Pieces from `position` on, in order; each is read at once or copied: it will be written over. */
   *since(position: number): Iterable<Int16Array> {
     for (const { start, filled, pcm } of this.#blocks) {
-      const from = Math.max(0, position - start);
-      if (from < filled) yield pcm.subarray(from, filled);
+      const first = Math.max(0, position - start);
+      for (let from = first; from < filled; from += PIECE_SAMPLES) {
+        yield pcm.subarray(from, Math.min(filled, from + PIECE_SAMPLES));
+      }
     }
   }
 

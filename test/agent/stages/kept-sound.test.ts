@@ -18,6 +18,7 @@ describe('kept sound', () => {
     expect(read.at(-1)).toBe(99);
     expect(all(sound, 10 * 320 + 319).slice(0, 2)).toEqual([10, 11]);
     expect(all(sound, 100 * 320)).toEqual([]);
+    expect(Math.max(...[...sound.since(0)].map(({ length }) => length))).toBe(320);
   });
 
   test('is forgotten by whole half seconds, and their memory is used again', () => {
