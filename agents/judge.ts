@@ -3,19 +3,7 @@
  * steers what the first one says next. The game: name an animal that begins with the last letter of the one before.
  */
 import { z } from 'zod';
-import {
-  answerByScript,
-  Conversation,
-  cascade,
-  chain,
-  defineAgent,
-  judge,
-  type Script,
-  speak,
-  takeTurns,
-} from '../src/agent/index.ts';
-
-const NEEDS_MODEL = 'This agent needs a language model: start the server with OPENAI_API_KEY set, or choose services.';
+import { Conversation, cascade, cascadeLegs, cascadeNotices, defineAgent, judge } from '../src/agent/index.ts';
 
 const verdictSchema = z.object({
   /** Whether the caller's last move keeps to the rules. */
@@ -46,34 +34,18 @@ export function steer(verdict: Verdict | null): string {
   return `${PLAYER}\nThe judge says: the caller's last judged move ${words}. The caller's score is ${verdict.score}.`;
 }
 
-/** Without a model: says what is missing and hangs up. */
-const apologies: Script<null> = {
-  initial: null,
-  greet: () => ({ state: null, say: `Sorry. ${NEEDS_MODEL}`, hangUp: NEEDS_MODEL }),
-  respond: () => ({ state: null, say: '' }),
-  apology: () => `Sorry. ${NEEDS_MODEL}`,
-};
-
 export default defineAgent({
   name: 'judge',
   title: 'Judged game',
   description: 'Plays a word game with you while a second model judges your moves and tells the first.',
   examples: ['Tiger', 'Rabbit', 'What is my score?'],
 
-  legs: ({ stack }) => stack?.legs ?? [{ kind: 'tts', service: 'flite', k: 1, local: true }],
-
-  notices: ({ stack }) => (stack ? [] : [{ level: 'warning', code: 'model-missing', text: NEEDS_MODEL }]),
+  legs: cascadeLegs,
+  notices: cascadeNotices,
 
   pipeline(call, services) {
     const conversation = new Conversation();
-    if (!services.stack) {
-      return chain(
-        takeTurns({ call }),
-        answerByScript({ call, script: apologies }),
-        speak({ call, conversation, tts: services.flite }),
-      );
-    }
-    const { llm } = services.stack;
+    const llm = services.stack?.llm;
     let verdict: Verdict | null = null;
     const onVerdict = (given: Verdict) => {
       verdict = given;
@@ -85,7 +57,8 @@ export default defineAgent({
       instructions: () => steer(verdict),
       greeting: GREETING,
       notUnderstood: 'Sorry, I did not catch that. Which animal did you say?',
-      beside: judge({ call, llm, conversation, instructions: JUDGE, verdict: verdictSchema, onVerdict }),
+      // Without a model there is no game: the cascade says so.
+      beside: llm && judge({ call, llm, conversation, instructions: JUDGE, verdict: verdictSchema, onVerdict }),
     });
   },
 });

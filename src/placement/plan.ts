@@ -135,13 +135,7 @@ export class Plan {
     const extra = new Float64Array(cores);
     for (let core = 0; core < cores; core++) {
       coreOut[core] = this.#coreExclusion(request, core, tables[core]!, forbidden.cores[core]!) === null ? 0 : 1;
-      const cents = this.#cents(core, tables[core]!);
-      const able = this.#ableNodes(request, core);
-      const node = leastLoaded(able, null);
-      extra[core] =
-        objective.loadWeightMs * (node === null ? 1 : node.sessions / node.capacity) +
-        objective.costWeightMsPerCent * (cents ?? 0) -
-        (request.current?.coreRegion === this.#cores[core]!.name ? objective.hysteresisMs : 0);
+      extra[core] = this.#handicap(request, core, tables[core]!);
     }
     for (let pop = 0; pop < this.#pops.length; pop++) {
       const popOut = this.#popExclusion(request, pop, forbidden.pops[pop]!) !== null;
@@ -172,8 +166,6 @@ export class Plan {
     const known = table.excluded === null;
     const p50 = access.p50 + path.p50 + table.p50 + latency.endpointingMs;
     const tail = Math.sqrt(spreadOf(access) + this.#spreads[at]! + table.spread);
-    const cents = this.#cents(core, table);
-    const node = leastLoaded(this.#ableNodes(request, core), null);
     const parts: Record<string, number> = { callerPop: access.p50, popCore: path.p50 };
     for (const choice of table.choices) parts[choice.leg.kind] = (parts[choice.leg.kind] ?? 0) + choice.p50;
     parts.endpointing = latency.endpointingMs;
@@ -182,13 +174,8 @@ export class Plan {
       coreRegion: this.#cores[core]!.name,
       predictedMs: known ? { p50, p95: p50 + tail } : null,
       parts,
-      score:
-        p50 +
-        objective.tailWeight * tail +
-        objective.loadWeightMs * (node === null ? 1 : node.sessions / node.capacity) +
-        objective.costWeightMsPerCent * (cents ?? 0) -
-        (request.current?.coreRegion === this.#cores[core]!.name ? objective.hysteresisMs : 0),
-      centsPerMinute: cents,
+      score: p50 + objective.tailWeight * tail + this.#handicap(request, core, table),
+      centsPerMinute: this.#cents(core, table),
       endpoints: table.choices,
       excluded,
     };
@@ -205,6 +192,19 @@ export class Plan {
       sources[leg.kind] = endpoint.source;
     }
     return { ...candidate, popNode, coreNode, sources };
+  }
+
+  /** Milliseconds that load and cost count as slower, less what keeps a running session where it is. */
+  #handicap(request: PlanRequest, core: number, table: LegTable): number {
+    const { objective } = this.#policy;
+    const node = leastLoaded(this.#ableNodes(request, core), null);
+    const load = node === null ? 1 : node.sessions / node.capacity;
+    const stays = request.current?.coreRegion === this.#cores[core]!.name;
+    return (
+      objective.loadWeightMs * load +
+      objective.costWeightMsPerCent * (this.#cents(core, table) ?? 0) -
+      (stays ? objective.hysteresisMs : 0)
+    );
   }
 
   #cents(core: number, table: LegTable): number | null {

@@ -76,7 +76,7 @@ test.skipIf(!hasFlite)('without a key it says what it needs and hangs up', async
   const metrics = createMetrics({ processMetrics: false });
   const host = await AgentHost.load({ config, clock: systemClock, log: silentLogger, metrics });
   const description = host.agents.find(({ name }) => name === 'judge');
-  expect(description?.notices).toMatchObject([{ level: 'warning', code: 'model-missing' }]);
+  expect(description?.notices).toMatchObject([{ level: 'warning', code: 'services-missing' }]);
   const call = new MemoryCall();
   call.mouth.autoPlay = true;
   const running = host.start('judge', call);
