@@ -8,7 +8,7 @@ import { AntipodeError } from '../../errors.ts';
 
 /** A host that a session may connect to, and where it stands. */
 export interface AllowedHost {
-  /** Lower case; a leading dot means every name below it. */
+  /** As in a URL; a leading dot means every name below it. */
   readonly host: string;
   /** For the residency record: the service, such as `openai@eu`, and its region. */
   readonly service: string;
@@ -35,9 +35,11 @@ export interface EgressContextOptions {
 
 export class EgressContext {
   readonly #options: EgressContextOptions;
+  readonly #hosts: readonly AllowedHost[];
 
   constructor(options: EgressContextOptions) {
     this.#options = options;
+    this.#hosts = options.hosts.map((each) => ({ ...each, host: plainHost(each.host) }));
   }
 
   get sessionId(): string {
@@ -50,7 +52,7 @@ export class EgressContext {
    */
   check(host: string, port: number | null, by: EgressAttempt['by']): void {
     const name = plainHost(host);
-    const allowed = this.#options.hosts.find((each) => matches(each.host, name)) ?? null;
+    const allowed = this.#hosts.find((each) => matches(each.host, name)) ?? null;
     this.#options.onAttempt({ host: name, port, by, allowed });
     if (allowed !== null) return;
     throw new AntipodeError(

@@ -51,6 +51,7 @@ describe('a pinned session', () => {
       pin: '"eu" (request)',
       hosts: [
         { host: '127.0.0.1', service: 'thinks@eu', region: 'eu-central-1' },
+        { host: '[2001:db8::1]', service: 'speaks@eu', region: 'eu-central-1' },
         { host: '.example.eu', service: 'crm', region: 'eu-central-1' },
       ],
       onAttempt: (attempt) => attempts.push(attempt),
@@ -134,6 +135,7 @@ describe('a pinned session', () => {
 
   test('is known by the names of hosts as they are written, however that is', () => {
     expect(() => egress.check('API.Example.EU.', 443, 'tcp')).not.toThrow();
+    for (const host of ['2001:db8::1', '[2001:db8::1]']) expect(() => egress.check(host, 443, 'tcp')).not.toThrow();
     for (const host of ['example.eu', 'example.eu.evil.test', 'xexample.eu', '127.0.0.2', '[::1]']) {
       expect(() => egress.check(host, 443, 'tcp')).toThrowError(/must not connect/);
     }
