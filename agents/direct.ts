@@ -10,6 +10,7 @@ import {
   converse,
   defineAgent,
   hangUpTool,
+  IDLE_DEFAULTS,
   listen,
   smartEnd,
   type Tool,
@@ -68,6 +69,7 @@ export default defineAgent({
       listen({ call, vad }),
       takeTurns({
         call,
+        idle: IDLE_DEFAULTS,
         confirmAfterMs: CONFIRM_AFTER_MS,
         ...(smartTurn !== null && { endOfTurn: smartEnd({ model: smartTurn, log: call.log }) }),
       }),
