@@ -1,11 +1,15 @@
 /** ONNX model files as data. */
 export {
   graphAttribute,
+  intAttribute,
   newFloatTensor,
   newFloatValue,
+  newInt8Tensor,
   newInt64Tensor,
+  newInt64Value,
   newNode,
   ONNX_FLOAT,
+  ONNX_INT8,
   type OnnxGraph,
   type OnnxModel,
   type OnnxNode,
@@ -15,5 +19,6 @@ export {
   readTensor,
   tensorAttribute,
   tensorFloats,
+  valueName,
   writeModel,
 } from './model.ts';

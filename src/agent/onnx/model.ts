@@ -34,7 +34,7 @@ export interface OnnxGraph {
   /** TensorProtos as they lie in the file, by name. */
   readonly initializers: Map<string, Uint8Array>;
   /** ValueInfoProtos as they lie in the file. */
-  readonly inputs: readonly Uint8Array[];
+  inputs: readonly Uint8Array[];
   readonly outputs: readonly Uint8Array[];
 }
 
@@ -45,6 +45,8 @@ export interface OnnxModel {
 }
 
 export const ONNX_FLOAT = 1;
+export const ONNX_INT8 = 3;
+export const ONNX_INT64 = 7;
 const IR_VERSION = 8;
 const ATTRIBUTE_TYPES = { int: 2, ints: 7 } as const;
 
@@ -134,6 +136,20 @@ export function newNode(
   return { op, domain, inputs, outputs, attributes: encoded };
 }
 
+/** The integer in the attribute `name` of a node, or null. */
+export function intAttribute(node: OnnxNode, name: string): number | null {
+  const attribute = node.attributes.find((each) => textFields(each, 1)[0] === name);
+  if (attribute === undefined) return null;
+  for (const { field, value } of readFields(attribute)) if (field === 3 && typeof value === 'number') return value;
+  // Protocol Buffers leave out what is zero.
+  return 0;
+}
+
+/** The name of an input or output of a graph. */
+export function valueName(message: Uint8Array): string {
+  return textFields(message, 1)[0] ?? '';
+}
+
 /** The tensor in the attribute `name` of a node (a Constant's `value`), or null. */
 export function tensorAttribute(node: OnnxNode, name: string): OnnxTensor | null {
   const found = attributeField(node, name, 5);
@@ -181,9 +197,14 @@ export function newFloatTensor(name: string, dims: readonly number[], values: Fl
   return newTensor(name, dims, ONNX_FLOAT, raw);
 }
 
+export function newInt8Tensor(name: string, dims: readonly number[], values: Int8Array): Uint8Array {
+  const raw = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  return newTensor(name, dims, ONNX_INT8, raw);
+}
+
 export function newInt64Tensor(name: string, values: readonly number[]): Uint8Array {
   const raw = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
-  return newTensor(name, [values.length], 7, raw);
+  return newTensor(name, [values.length], ONNX_INT64, raw);
 }
 
 function newTensor(name: string, dims: readonly number[], dataType: number, raw: Uint8Array): Uint8Array {
@@ -192,13 +213,21 @@ function newTensor(name: string, dims: readonly number[], dataType: number, raw:
   return writer.varint(2, dataType).text(8, name).bytes(9, raw).finish();
 }
 
-export function newFloatValue({ name, dims }: OnnxValue): Uint8Array {
+export function newFloatValue(value: OnnxValue): Uint8Array {
+  return newValue(value, ONNX_FLOAT);
+}
+
+export function newInt64Value(value: OnnxValue): Uint8Array {
+  return newValue(value, ONNX_INT64);
+}
+
+function newValue({ name, dims }: OnnxValue, dataType: number): Uint8Array {
   const shape = new MessageWriter();
   for (const dim of dims) {
     const writer = new MessageWriter();
     shape.bytes(1, (typeof dim === 'number' ? writer.varint(1, dim) : writer.text(2, dim)).finish());
   }
-  const tensorType = new MessageWriter().varint(1, ONNX_FLOAT).bytes(2, shape.finish()).finish();
+  const tensorType = new MessageWriter().varint(1, dataType).bytes(2, shape.finish()).finish();
   return new MessageWriter().text(1, name).bytes(2, new MessageWriter().bytes(1, tensorType).finish()).finish();
 }
 

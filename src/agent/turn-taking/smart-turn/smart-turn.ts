@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 import type { Clock, Timer } from '../../../clock.ts';
 import { AntipodeError } from '../../../errors.ts';
 import { counter, histogram, type Logger, type Registry } from '../../../telemetry/index.ts';
+import { withoutEgress } from '../../egress/index.ts';
 import { SMART_TURN_SAMPLES } from './log-mel.ts';
 import type { ThreadAnswer, ThreadData, ThreadRequest } from './thread.ts';
 
@@ -103,7 +104,7 @@ export class SmartTurn implements AsyncDisposable {
   }
 
   /**
-   * How likely the caller has finished, 0..1; of silence alone the model says "finished". The sound is copied.
+   * How likely the caller has finished, 0..1; of silence alone the answer means nothing. The sound is copied.
    *
    * @param pcm 16 kHz mono of the caller's turn up to now, the silence at its end included; only the last 8 s count
    * @param options.signal takes the question back; rejects with its reason
@@ -244,7 +245,10 @@ export class SmartTurn implements AsyncDisposable {
 }
 
 function startWorker(data: ThreadData): SmartTurnThread {
-  return new Worker(new URL('./thread.ts', import.meta.url), { workerData: data, name: 'smart-turn' });
+  // Ours, and for all calls: whoever's question it was that started it anew.
+  return withoutEgress(
+    () => new Worker(new URL('./thread.ts', import.meta.url), { workerData: data, name: 'smart-turn' }),
+  );
 }
 
 function smartTurnMetrics(registry: Registry) {
