@@ -13,6 +13,11 @@ import type { NodeUsage } from './nodes/messages.ts';
 import { profileSummary } from './nodes/profile-summary.ts';
 import type { BenchOptions } from './result.ts';
 
+export interface StepOptions extends BenchOptions {
+  /** Callers send nothing in silence, as the page does. */
+  dtx: boolean;
+}
+
 export interface Step {
   calls: number;
   carried: boolean;
@@ -55,8 +60,8 @@ const MIN_SECONDS = Math.ceil(CYCLE_MS / 1_000) + 1;
 const PROFILE_LINES = 25;
 
 /** @throws when the processes do not start, and the signal's reason; calls that a core refuses make a step that failed */
-export async function carryStep(calls: number, options: BenchOptions): Promise<Step> {
-  const { profile, progress, signal } = options;
+export async function carryStep(calls: number, options: StepOptions): Promise<Step> {
+  const { profile, progress, signal, dtx } = options;
   const seconds = Math.max(options.seconds ?? DEFAULT_SECONDS, MIN_SECONDS);
   progress(`${calls} calls: opening`);
   await using load = await CoreUnderLoad.start({ pinned: true, quiet: true });
@@ -69,7 +74,7 @@ export async function carryStep(calls: number, options: BenchOptions): Promise<S
   };
   const script = [{ say: 'book-table' }, { silenceMs: CYCLE_MS - RECORDING_MS }] as const;
   try {
-    await load.open({ calls, agent: 'converser', metadata: { ...metadata }, script });
+    await load.open({ calls, agent: 'converser', metadata: { ...metadata }, script, dtx });
   } catch (error) {
     const because = `the calls could not be opened (${(error as Error).message})`;
     return { calls, carried: false, because, figures: { calls }, notes: [] };

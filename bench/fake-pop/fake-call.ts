@@ -184,8 +184,12 @@ export class FakeCall {
   #send(): void {
     const { script, firstFrame, uplinkSsrc, pipe } = this.#options;
     const frame = this.#next++;
-    const number = frame - this.#skipped;
     const place = (firstFrame + frame) % script.packets.length;
+    if (script.unsent.has(place)) {
+      this.#skipped += 1;
+      return;
+    }
+    const number = frame - this.#skipped;
     const packet = buildRtp({
       payloadType: PIPE_OPUS_PAYLOAD_TYPE,
       marker: number === 0,

@@ -4,7 +4,15 @@ import type { ScriptPart, SoundKind } from './script.ts';
 export type FakePopAsk =
   | { type: 'start'; stateDir: string; core: { nodeId: string; host: string; port: number } }
   /** Open so many calls, their voices spread evenly over the 20 ms and their places over the script. */
-  | { type: 'open'; calls: number; agent: string; metadata: Record<string, unknown>; script: readonly ScriptPart[] }
+  | {
+      type: 'open';
+      calls: number;
+      agent: string;
+      metadata: Record<string, unknown>;
+      script: readonly ScriptPart[];
+      /** Callers send nothing in silence. */
+      dtx?: boolean;
+    }
   /** Forget what was measured up to now. */
   | { type: 'measure' }
   | { type: 'report' }

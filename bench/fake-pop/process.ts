@@ -76,7 +76,7 @@ answerParent<FakePopAsk>(async (ask) => {
 
 async function open(ask: Extract<FakePopAsk, { type: 'open' }>): Promise<void> {
   if (!client || !pipe) throw new Error('not started');
-  const script = await recorded(ask.script);
+  const script = await recorded(ask.script, ask.dtx ?? false);
   for (let index = 0; index < ask.calls; index++) {
     opened += 1;
     const call = new FakeCall({
@@ -99,9 +99,9 @@ async function open(ask: Extract<FakePopAsk, { type: 'open' }>): Promise<void> {
   }
 }
 
-function recorded(parts: readonly ScriptPart[]): Promise<RecordedScript> {
-  const key = JSON.stringify(parts);
-  const known = scripts.get(key) ?? recordScript(parts);
+function recorded(parts: readonly ScriptPart[], dtx: boolean): Promise<RecordedScript> {
+  const key = JSON.stringify({ parts, dtx });
+  const known = scripts.get(key) ?? recordScript(parts, dtx);
   scripts.set(key, known);
   return known;
 }

@@ -1,7 +1,7 @@
 /**
  * What a fake caller says: a loop of prerecorded Opus packets, sound and near silence, and where in it each sound begins
- * and ends. Recorded once, said by all callers of a process from places of their own. Nothing is left out in silence: a
- * browser without DTX sends all the time too, and it is what costs the core most.
+ * and ends. Recorded once, said by all callers of a process from places of their own. With DTX, as our page sends, what
+ * is left out is what browsers leave out; without it nothing is, which costs the core most.
  */
 import { join } from 'node:path';
 import { Application, createEncoder } from 'libopus-wasm';
@@ -33,6 +33,8 @@ export interface ScriptSound {
 export interface RecordedScript {
   /** 20 ms each. */
   readonly packets: readonly Buffer[];
+  /** Places in it that a caller with DTX does not send. */
+  readonly unsent: ReadonlySet<number>;
   readonly sounds: readonly ScriptSound[];
 }
 
@@ -48,9 +50,11 @@ const NOISE_PEAK = 9_000;
 /** Vowels of test/audio/stop.wav: the loudest stretch of the length is cut out. */
 const VOWEL_RECORDING = 'stop';
 const RAMP_MS = 10;
+/** A frame of libopus without content, at most. */
+const EMPTY_BYTES = 2;
 
 /** @throws when a recording is not there */
-export async function recordScript(parts: readonly ScriptPart[]): Promise<RecordedScript> {
+export async function recordScript(parts: readonly ScriptPart[], dtx = false): Promise<RecordedScript> {
   const random = noise(1);
   const pieces = await Promise.all(parts.map((part) => pcmOf(part, random)));
   const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
@@ -65,7 +69,8 @@ export async function recordScript(parts: readonly ScriptPart[]): Promise<Record
     at += piece.length;
   }
   for (let index = 0; index < pcm.length; index++) pcm[index]! += Math.round(random() * NOISE_FLOOR);
-  return { packets: await encodeLoop(pcm), sounds };
+  const packets = await encodeLoop(pcm, dtx);
+  return { packets, unsent: new Set(dtx ? leftOut(packets) : []), sounds };
 }
 
 async function pcmOf(part: ScriptPart, random: () => number): Promise<Int16Array> {
@@ -119,8 +124,14 @@ function soundOf(kind: ScriptSound['kind'], piece: Int16Array, at: number): Scri
   };
 }
 
+/** Browsers send the first empty frame of a pause and none of those after it. */
+function leftOut(packets: readonly Buffer[]): number[] {
+  const isEmpty = (packet: Buffer | undefined) => packet !== undefined && packet.length <= EMPTY_BYTES;
+  return [...packets.keys()].filter((place) => isEmpty(packets[place]) && isEmpty(packets.at(place - 1)));
+}
+
 /** The second of two rounds, so that the loop closes without a seam. */
-async function encodeLoop(pcm: Int16Array): Promise<Buffer[]> {
+async function encodeLoop(pcm: Int16Array, dtx: boolean): Promise<Buffer[]> {
   const encoder = await createEncoder({
     channels: 1,
     sampleRate: RATE,
@@ -128,6 +139,7 @@ async function encodeLoop(pcm: Int16Array): Promise<Buffer[]> {
     application: Application.Voip,
     bitrate: 32_000,
     complexity: 5,
+    dtx,
   });
   try {
     const packets: Buffer[] = [];

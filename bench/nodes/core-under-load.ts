@@ -30,6 +30,8 @@ export interface Calls {
   agent: string;
   metadata: Record<string, unknown>;
   script: readonly ScriptPart[];
+  /** Callers send nothing in silence. */
+  dtx?: boolean;
 }
 
 export class CoreUnderLoad implements AsyncDisposable {

@@ -140,7 +140,7 @@ export class CallerMedia extends EventEmitter<CallerMediaEvents> {
     await this.#send.produce({
       track: this.#track,
       stopTracks: false,
-      codecOptions: { opusStereo: false, opusDtx: false, opusFec: true },
+      codecOptions: { opusStereo: false, opusDtx: true, opusFec: true },
     });
   }
 

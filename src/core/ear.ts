@@ -11,7 +11,7 @@ import type { CoreTotals } from './core-metrics.ts';
 import { FrameCutter } from './frame-cutter.ts';
 import type { NodeClock } from './node-clock.ts';
 import { CONCEALMENT_STEP_SAMPLES, type OpusDecoder } from './opus-codec.ts';
-import { opusFrameSamples, opusPacketHasFec, opusPacketSamples } from './opus-packet.ts';
+import { opusFrameSamples, opusPacketHasFec, opusPacketIsEmpty, opusPacketSamples } from './opus-packet.ts';
 import { ReorderBuffer } from './reorder-buffer.ts';
 import { StreamClock } from './stream-clock.ts';
 
@@ -33,6 +33,8 @@ const TIMESTAMP_PER_SAMPLE = 3;
 const MAX_CONCEALED_SAMPLES = 960;
 /** The stream is waited for this long before silence takes its place, ms. */
 const SILENCE_AFTER_MS = 100;
+/** The same after a packet that says that nothing follows (DTX): its own length, and as much for the network. */
+const SILENCE_AFTER_EMPTY_MS = 40;
 /** Packets longer than the wait are waited for this much beyond their own length, ms. */
 const SILENCE_MARGIN_MS = 60;
 const FRAME_MS = (EAR_FRAME_SAMPLES * 1_000) / EAR_SAMPLE_RATE;
@@ -153,7 +155,10 @@ export class CallEar implements Ear {
     this.#damaged = 0;
     this.#concealed = 0;
     this.#lastSamples = samples;
-    this.#silenceAtMs = this.#clock.now() + Math.max(SILENCE_AFTER_MS, samples / 16 + SILENCE_MARGIN_MS);
+    const waitMs = opusPacketIsEmpty(payload)
+      ? SILENCE_AFTER_EMPTY_MS
+      : Math.max(SILENCE_AFTER_MS, samples / 16 + SILENCE_MARGIN_MS);
+    this.#silenceAtMs = this.#clock.now() + waitMs;
     this.#stream.decoded(view.timestamp, pcm.length);
     this.#cutter.add(pcm, 'received', arrivedAtMs);
   }

@@ -5,6 +5,7 @@
 
 /** Longest packet that RFC 6716 allows, 48 kHz samples (120 ms). */
 const MAX_PACKET_SAMPLES = 5_760;
+const MAX_EMPTY_BYTES = 2;
 const SILK_FRAME_SAMPLES = [480, 960, 1_920, 2_880];
 const HYBRID_FRAME_SAMPLES = [480, 960];
 const CELT_FRAME_SAMPLES = [120, 240, 480, 960];
@@ -31,6 +32,14 @@ export function opusPacketSamples(packet: Uint8Array): number {
   }
   const samples = frames * opusFrameSamples(packet);
   return samples <= MAX_PACKET_SAMPLES ? samples : 0;
+}
+
+/**
+ * Whether the sender has begun to send nothing: libopus makes a frame without content of it (its head alone, or with a
+ * count), and browsers send the first of such frames only.
+ */
+export function opusPacketIsEmpty(packet: Uint8Array): boolean {
+  return packet.length > 0 && packet.length <= MAX_EMPTY_BYTES;
 }
 
 /**

@@ -110,6 +110,21 @@ describe('CallEar', () => {
     expect(rig.frames.at(-1)?.position).toBe(20 * 320);
   });
 
+  it('makes silence from the next frame on when the caller says that nothing follows', () => {
+    const rig = new EarRig();
+    rig.packet(1, 0, 1);
+    rig.clock.advance(20);
+    // One byte: the head of a frame without content.
+    rig.payload(2, 960, Uint8Array.of(0x48));
+    rig.clock.advance(45);
+    expect(rig.frames.map(({ origin }) => origin)).toEqual(['received', 'received', 'silence']);
+    rig.clock.advance(335);
+    expect(rig.clock.now() - rig.ear.position / 16).toBeLessThan(25);
+    rig.packet(3, 20 * 960, 3);
+    expect(rig.frames.at(-1)).toMatchObject({ origin: 'received', position: 20 * 320 });
+    expect(rig.totals).toMatchObject({ earLost: 0, earMalformed: 0 });
+  });
+
   it('makes time go on when no packet ever comes', () => {
     const rig = new EarRig();
     rig.clock.advance(1_000);

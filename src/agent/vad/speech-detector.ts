@@ -11,6 +11,8 @@ export interface SpeechDetectorOptions {
   startThreshold?: number;
   /** Probability from which a window inside of speech still counts as voiced. */
   stopThreshold?: number;
+  /** A voiced window below this probability, and below the one before it, is how a sound that is over fades from the model. */
+  fadeThreshold?: number;
   /** Voiced time that makes a stretch of speech. */
   minSpeechMs?: number;
   /** Silence that ends a stretch. A shorter one is a pause inside of it. */
@@ -20,6 +22,7 @@ export interface SpeechDetectorOptions {
 export const SPEECH_DETECTOR_DEFAULTS = {
   startThreshold: 0.5,
   stopThreshold: 0.35,
+  fadeThreshold: 0.7,
   minSpeechMs: 64,
   minSilenceMs: 250,
 } as const satisfies Required<SpeechDetectorOptions>;
@@ -39,6 +42,10 @@ export interface SpeechState {
   readonly lastVoicedPosition: number | null;
   /** Milliseconds since then; Infinity before the first voice. */
   readonly silentMs: number;
+  /**
+   * As `silentMs`, with voiced windows that only fade counted as silence: never less. Infinity before the first voice.
+   */
+  readonly quietMs: number;
   /** What this window changed. */
   readonly event: 'speech-started' | 'speech-stopped' | null;
 }
@@ -50,6 +57,10 @@ export class SpeechDetector {
   #segmentStart = 0;
   #voicedMs = 0;
   #lastVoiced: number | null = null;
+  /** End of the last voiced window that did not fade. */
+  #lastFull: number | null = null;
+  /** Of the window before. */
+  #probability = 0;
   /** A stretch that is not yet long enough to be one. */
   #candidate: { start: number; voicedMs: number } | null = null;
 
@@ -69,6 +80,7 @@ export class SpeechDetector {
       if (probability >= this.#options.stopThreshold) {
         this.#voicedMs += windowMs;
         this.#lastVoiced = position;
+        if (!this.#fades(probability)) this.#lastFull = position;
       } else if (toMs(position - (this.#lastVoiced ?? position)) >= this.#options.minSilenceMs) {
         this.#speaking = false;
         event = 'speech-stopped';
@@ -82,12 +94,14 @@ export class SpeechDetector {
         this.#segmentStart = this.#candidate.start;
         this.#voicedMs = this.#candidate.voicedMs;
         this.#lastVoiced = position;
+        this.#lastFull = position;
         this.#candidate = null;
         event = 'speech-started';
       }
     } else if (probability < this.#options.stopThreshold) {
       this.#candidate = null;
     }
+    this.#probability = probability;
     return {
       position,
       speaking: this.#speaking,
@@ -96,8 +110,13 @@ export class SpeechDetector {
       voicedMs: this.#voicedMs,
       lastVoicedPosition: this.#lastVoiced,
       silentMs: this.#lastVoiced === null ? Number.POSITIVE_INFINITY : toMs(position - this.#lastVoiced),
+      quietMs: this.#lastFull === null ? Number.POSITIVE_INFINITY : toMs(position - this.#lastFull),
       event,
     };
+  }
+
+  #fades(probability: number): boolean {
+    return probability < this.#options.fadeThreshold && probability < this.#probability;
   }
 }
 

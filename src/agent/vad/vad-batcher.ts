@@ -167,6 +167,11 @@ export class VadBatcher {
   }
 }
 
+/** Made-up silence that the model hears before it is left alone, windows (half a second). */
+const RESTING_WINDOWS = 16;
+/** Above it the model is asked on. */
+const RESTING_PROBABILITY = 0.1;
+
 interface StreamEvents {
   ready(): void;
   dropped(): void;
@@ -193,6 +198,8 @@ class Stream implements VadStream, VadBatchItem {
   readonly #spare: Float32Array[] = [];
   #loaded = { position: 0, receivedAtMs: 0 };
   #queued = false;
+  /** Whole windows of silence that was made up, up to now; -1 while the window that fills holds something else. */
+  #restingWindows = 0;
   #failures = 0;
   #closed = false;
 
@@ -205,6 +212,7 @@ class Stream implements VadStream, VadBatchItem {
   push(frame: EarFrame): void {
     if (this.#closed) return;
     const { pcm } = frame;
+    if (frame.origin !== 'silence') this.#restingWindows = -1;
     for (let at = 0; at < pcm.length; ) {
       const end = Math.min(pcm.length, at + VAD_WINDOW_SAMPLES - this.#filled);
       this.#fill(pcm, at, end);
@@ -221,6 +229,11 @@ class Stream implements VadStream, VadBatchItem {
   }
 
   #enqueue(position: number, receivedAtMs: number): void {
+    if (this.#rests()) {
+      this.#filled = 0;
+      this.#listener.result({ probability: this.probability, position, receivedAtMs });
+      return;
+    }
     this.#waiting.push({ samples: this.#filling, position, receivedAtMs });
     this.#filling = this.#spare.pop() ?? new Float32Array(VAD_WINDOW_SAMPLES);
     this.#filled = 0;
@@ -231,6 +244,15 @@ class Stream implements VadStream, VadBatchItem {
     if (this.#queued) return;
     this.#queued = true;
     this.#events.ready();
+  }
+
+  /**
+   * Silence that was made up, and so much of it that the model has nothing new to say: the last windows that it judged
+   * were nothing else, and its state has come to rest.
+   */
+  #rests(): boolean {
+    this.#restingWindows += 1;
+    return this.#restingWindows > RESTING_WINDOWS && !this.#queued && this.probability < RESTING_PROBABILITY;
   }
 
   /** Put the next window where the model reads it; false when there is none. */

@@ -38,6 +38,26 @@ describe('the speech detector', () => {
     expect(events(run(new SpeechDetector(), '444444'))).toEqual([]);
   });
 
+  test('is quiet from where the voice begins to fade, and silent from where it has', () => {
+    const of = (tenths: string) =>
+      run(new SpeechDetector(), tenths).map(({ quietMs, silentMs }) => [quietMs, silentMs]);
+    expect(of('999641').slice(2)).toEqual([
+      [0, 0],
+      [32, 0],
+      [64, 0],
+      [96, 32],
+    ]);
+    // What rises, stays, or is as loud as before does not fade.
+    expect(of('99965566').slice(3)).toEqual([
+      [32, 0],
+      [64, 0],
+      [0, 0],
+      [0, 0],
+      [0, 0],
+    ]);
+    expect(of('9998').at(-1)).toEqual([0, 0]);
+  });
+
   test('numbers stretches and measures each anew', () => {
     const states = run(new SpeechDetector(), `999${'0'.repeat(9)}99`);
     expect(states.at(-1)).toMatchObject({ segment: 2, segmentStart: 12 * 512, voicedMs: 64 });

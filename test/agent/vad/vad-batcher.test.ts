@@ -121,6 +121,41 @@ describe('the voice activity batcher', () => {
     expect(results[0]!.receivedAtMs).toBe(320);
   });
 
+  test('asks the model no more once silence that was made up has lasted, and at once when the caller is back', async () => {
+    const { model, batcher } = setUp();
+    const { results, listener } = collector();
+    const stream = batcher.open(listener);
+    let position = 0;
+    const push = async (level: number, origin: EarFrame['origin'], windows: number) => {
+      for (let index = 0; index < windows; index++, position += 512) {
+        stream.push({ ...frame(position, level), origin });
+        await settle();
+      }
+    };
+    await push(0.5, 'received', 2);
+    await push(0, 'silence', 40);
+    expect(model.batches).toHaveLength(2 + 16);
+    expect(results).toHaveLength(42);
+    expect(results.at(-1)).toEqual({ probability: 0, position: 42 * 512, receivedAtMs: 41 * 512 });
+    await push(0.5, 'received', 1);
+    expect(model.batches).toHaveLength(2 + 16 + 1);
+    expect(results.at(-1)!.probability).toBe(0.5);
+  });
+
+  test('goes on asking in silence after which it still heard a voice', async () => {
+    const { model, batcher } = setUp();
+    model.run = async (items) => {
+      model.batches.push(items.length);
+      for (const item of items) item.probability = 0.4;
+    };
+    const stream = batcher.open(collector().listener);
+    for (let index = 0; index < 30; index++) {
+      stream.push({ ...frame(index * 512, 0), origin: 'silence' });
+      await settle();
+    }
+    expect(model.batches).toHaveLength(30);
+  });
+
   test('never has two runs at once, and delivers in order what came during one', async () => {
     const { model, batcher } = setUp();
     let release = () => {};

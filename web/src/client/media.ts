@@ -60,8 +60,8 @@ export interface MediaPath {
   close(): void;
 }
 
-/** FEC because loss on the way in is what costs recognition most; no DTX, since the agent's ear wants an even clock. */
-const CODEC_OPTIONS = { opusStereo: false, opusFec: true, opusDtx: false, opusMaxPlaybackRate: 48_000 } as const;
+/** FEC because loss on the way in is what costs recognition most; DTX because a caller listens most of the time. */
+const CODEC_OPTIONS = { opusStereo: false, opusFec: true, opusDtx: true, opusMaxPlaybackRate: 48_000 } as const;
 
 interface Line {
   transport: Transport;
