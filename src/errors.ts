@@ -51,6 +51,10 @@ export const ERROR_CODES = {
   ERR_BACKBONE_EPOCH: { status: 409, retryable: false },
 
   ERR_REGISTRY_CONFLICT: { status: 409, retryable: true },
+  ERR_REGISTRY_UNAVAILABLE: { status: 503, retryable: true },
+  ERR_REGISTRY_REFUSED: { status: 500, retryable: false },
+  ERR_REGISTRY_UNSUPPORTED: { status: 500, retryable: false },
+  ERR_REGISTRY_ZONE: { status: 403, retryable: false },
   ERR_PLACEMENT_NO_CORE: { status: 503, retryable: true },
   ERR_PLACEMENT_RESIDENCY: { status: 403, retryable: false },
   ERR_EGRESS_FORBIDDEN: { status: 403, retryable: false },

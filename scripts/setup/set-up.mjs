@@ -16,6 +16,7 @@ import {
   installCommand,
   installPackages,
   missingPackages,
+  REDIS_PACKAGES,
   SPEECH_PACKAGES,
   thisMachine,
 } from './system-packages.mjs';
@@ -92,7 +93,7 @@ export async function setUp(purpose, steps, outerEnv = process.env) {
  * @returns {Promise<{ missingPackages: string[], installCommand?: string }>}
  */
 async function ensurePackages(purpose, machine, step) {
-  const wanted = purpose === 'test' ? [...SPEECH_PACKAGES, ...BROWSER_PACKAGES] : SPEECH_PACKAGES;
+  const wanted = purpose === 'test' ? [...SPEECH_PACKAGES, ...BROWSER_PACKAGES, ...REDIS_PACKAGES] : SPEECH_PACKAGES;
   const absent = await missingPackages(wanted, machine);
   if (absent.length === 0) {
     step.detail('in place');

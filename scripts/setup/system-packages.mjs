@@ -48,6 +48,11 @@ export const BROWSER_PACKAGES = [
 ];
 
 /** @type {readonly SystemPackage[]} */
+export const REDIS_PACKAGES = [
+  { name: 'redis-server', purpose: 'the tests of the shared registry run it', programs: ['redis-server'] },
+];
+
+/** @type {readonly SystemPackage[]} */
 export const BUILD_PACKAGES = [
   { name: 'meson', purpose: 'builds the worker', programs: ['meson'] },
   { name: 'ninja-build', purpose: 'builds the worker', programs: ['ninja'] },

@@ -9,7 +9,7 @@ import type { Logger } from '../telemetry/index.ts';
 import type { PlacementMetrics } from './placement-metrics.ts';
 
 export interface NodeWatchOptions {
-  registry: Pick<Registry, 'nodes'>;
+  registry: Pick<Registry, 'nodes'> & Partial<Pick<Registry, 'state'>>;
   clock: Clock;
   log: Logger;
   metrics: PlacementMetrics;
@@ -103,7 +103,11 @@ export class NodeWatch {
     }, timeoutMs);
     try {
       this.#nodes = await Promise.race([registry.nodes(), late.promise]);
-      this.#readAtMs = clock.now();
+      const { connected, staleMs } = registry.state ?? { connected: true, staleMs: 0 };
+      this.#readAtMs = clock.now() - staleMs;
+      if (!connected) {
+        throw new AntipodeError('ERR_REGISTRY_UNAVAILABLE', 'The registry told the nodes that it last knew.');
+      }
       if (!this.#reachable) log.info('the registry answers placement again');
       this.#reachable = true;
     } catch (error) {

@@ -1,6 +1,7 @@
 /**
- * Keeps a node's record in the registry alive: announces it at once, then every `intervalMs` with a lease of four
- * intervals, so that a dead node is gone within the lease. Owns the renewals, not the record.
+ * Keeps a node's record in the registry alive: announces it at once, then every `intervalMs` with a lease of three
+ * intervals, so that a dead node is gone within the lease. It announces at once when the registry answers again or lost
+ * its data, and less often, with jitter, while it does not answer. Owns the renewals, not the record.
  */
 import type { Clock, Timer } from '../clock.ts';
 import type { Logger } from '../telemetry/index.ts';
@@ -14,7 +15,11 @@ export interface AnnouncerOptions {
   record: () => NodeRecord;
   /** @defaultValue 500 */
   intervalMs?: number;
+  /** In [0, 1). @defaultValue Math.random */
+  random?: () => number;
 }
+
+const LEASE_INTERVALS = 3;
 
 export class Announcer {
   readonly #options: AnnouncerOptions;
@@ -33,19 +38,30 @@ export class Announcer {
     const announcer = new Announcer(options);
     await announcer.renew();
     announcer.#schedule();
+    const { events } = options.registry;
+    events.on('connected', announcer.#renewNow);
+    events.on('dataLost', announcer.#renewNow);
     return announcer;
   }
 
   /** Announce now, for a change that should not wait. */
   async renew(): Promise<void> {
     if (this.#closed) return;
-    await this.#options.registry.announce(this.#options.record(), this.#intervalMs * 4);
+    await this.#options.registry.announce(this.#options.record(), this.#intervalMs * LEASE_INTERVALS);
   }
 
   #schedule(): void {
     if (this.#closed) return;
-    this.#timer = this.#options.clock.setTimeout(() => void this.#tick(), this.#intervalMs);
+    const { clock, random = Math.random } = this.#options;
+    const delayMs = this.#failing ? this.#intervalMs * (1 + random()) : this.#intervalMs;
+    this.#timer?.cancel();
+    this.#timer = clock.setTimeout(() => void this.#tick(), delayMs);
   }
+
+  readonly #renewNow = (): void => {
+    this.#timer?.cancel();
+    void this.#tick();
+  };
 
   async #tick(): Promise<void> {
     try {
@@ -64,6 +80,14 @@ export class Announcer {
     if (this.#closed) return;
     this.#closed = true;
     this.#timer?.cancel();
-    await this.#options.registry.withdraw(this.#options.record().nodeId);
+    const { events } = this.#options.registry;
+    events.off('connected', this.#renewNow);
+    events.off('dataLost', this.#renewNow);
+    const { nodeId } = this.#options.record();
+    try {
+      await this.#options.registry.withdraw(nodeId);
+    } catch (error) {
+      this.#options.log.warn({ nodeId, err: error }, 'the registry was not told that this node leaves; its lease ends');
+    }
   }
 }

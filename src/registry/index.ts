@@ -1,12 +1,30 @@
 /** Public face of the registry. */
 export { Announcer, type AnnouncerOptions } from './announcer.ts';
+export {
+  type HeldHome,
+  type RenewOutcome,
+  type SessionDirectory,
+  type SessionHome,
+  sessionHomeSchema,
+} from './directory.ts';
+export { HomeKeeper, type HomeKeeperEvents, type HomeKeeperOptions } from './home-keeper.ts';
+export { type MeasuredLegs, type MeasuredService, type MeasuredTurns, measuredLegsSchema } from './measured-legs.ts';
 export { MemoryRegistry, type MemoryRegistryOptions } from './memory.ts';
+export { type NodeStores, nodeStoresSchema, STORE_KINDS, type StoreKind, storesOf } from './node-stores.ts';
+export { type OpenRegistryOptions, openRegistry } from './open.ts';
+export { RedisRegistry, type RedisRegistryOptions } from './redis/redis-registry.ts';
+export { type RedisSettings, redisSettings } from './redis/settings.ts';
 export {
   type AgentDescription,
   agentDescriptionSchema,
+  type NodeChange,
   type NodeRecord,
+  type NodeSubscription,
   nodeRecordSchema,
   type Registry,
+  type RegistryEvents,
+  type RegistryState,
   type SessionRecord,
   sessionRecordSchema,
 } from './registry.ts';
+export { type RegistryMetrics, registryMetrics } from './registry-metrics.ts';

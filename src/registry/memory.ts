@@ -1,40 +1,85 @@
 /** The registry of a single process: maps with leases by the given clock. Ended sessions are kept a while for GET. */
-import type { Clock } from '../clock.ts';
+import { EventEmitter } from 'node:events';
+import type { Clock, Timer } from '../clock.ts';
 import { AntipodeError } from '../errors.ts';
-import type { NodeRecord, Registry, SessionRecord } from './registry.ts';
+import { type Logger, silentLogger } from '../telemetry/index.ts';
+import { MemoryDirectory } from './memory-directory.ts';
+import { NodeWatchers } from './node-watchers.ts';
+import { OnceLedger } from './once-ledger.ts';
+import type {
+  NodeChange,
+  NodeRecord,
+  NodeSubscription,
+  Registry,
+  RegistryEvents,
+  RegistryState,
+  SessionRecord,
+} from './registry.ts';
 
 export interface MemoryRegistryOptions {
   clock: Clock;
+  log?: Logger;
+  /** @defaultValue 'local' */
+  zone?: string;
   /** One-time ids kept at the most; the oldest go first, and none before its time unless this is reached. */
   maxOnceIds?: number;
 }
 
-const DEFAULT_MAX_ONCE_IDS = 100_000;
-
 export class MemoryRegistry implements Registry {
+  readonly zone: string;
+  readonly state: RegistryState = { connected: true, staleMs: 0 };
+  readonly events = new EventEmitter<RegistryEvents>();
+  readonly directory: MemoryDirectory;
   readonly #clock: Clock;
-  readonly #maxOnceIds: number;
-  readonly #nodes = new Map<string, { node: NodeRecord; untilMs: number }>();
+  readonly #nodes = new Map<string, { node: NodeRecord; text: string; untilMs: number }>();
   readonly #sessions = new Map<string, SessionRecord>();
-  readonly #once = new Map<string, number>();
+  readonly #once: OnceLedger;
+  readonly #watchers: NodeWatchers;
+  #leaseTimer: Timer | null = null;
 
   constructor(options: MemoryRegistryOptions) {
     this.#clock = options.clock;
-    this.#maxOnceIds = options.maxOnceIds ?? DEFAULT_MAX_ONCE_IDS;
+    this.zone = options.zone ?? 'local';
+    this.#once = new OnceLedger(options.maxOnceIds);
+    this.#watchers = new NodeWatchers({
+      log: options.log ?? silentLogger,
+      onEmpty: () => this.#leaseTimer?.cancel(),
+    });
+    this.directory = new MemoryDirectory({
+      clock: this.#clock,
+      zone: this.zone,
+      onReclaimed: (sessionId) => this.events.emit('reclaimed', sessionId),
+    });
   }
 
   async announce(node: NodeRecord, leaseMs: number): Promise<void> {
-    this.#nodes.set(node.nodeId, { node: structuredClone(node), untilMs: this.#clock.now() + leaseMs });
+    const known = this.#nodes.get(node.nodeId);
+    const text = JSON.stringify(node);
+    const copy = structuredClone(node);
+    this.#nodes.set(node.nodeId, { node: copy, text, untilMs: this.#clock.now() + leaseMs });
+    if (known?.text !== text) this.#watchers.tell([{ kind: known ? 'changed' : 'joined', node: copy }]);
+    this.#scheduleExpiry();
   }
 
   async withdraw(nodeId: string): Promise<void> {
+    const known = this.#nodes.get(nodeId);
+    if (!known) return;
     this.#nodes.delete(nodeId);
+    this.#watchers.tell([{ kind: 'left', node: known.node }]);
+    this.#scheduleExpiry();
   }
 
   async nodes(): Promise<NodeRecord[]> {
-    const now = this.#clock.now();
-    for (const [nodeId, entry] of this.#nodes) if (entry.untilMs <= now) this.#nodes.delete(nodeId);
+    this.#expire();
     return [...this.#nodes.values()].map((entry) => structuredClone(entry.node));
+  }
+
+  watch(listener: (change: NodeChange) => void): NodeSubscription {
+    this.#expire();
+    const present = [...this.#nodes.values()].map(({ node }): NodeChange => ({ kind: 'joined', node }));
+    const subscription = this.#watchers.add(listener, present);
+    this.#scheduleExpiry();
+    return subscription;
   }
 
   async createSession(session: SessionRecord): Promise<void> {
@@ -56,7 +101,7 @@ export class MemoryRegistry implements Registry {
   async updateSession(
     sessionId: string,
     epoch: number,
-    change: Partial<Pick<SessionRecord, 'pop' | 'core' | 'epoch' | 'state' | 'end'>>,
+    change: Partial<Pick<SessionRecord, 'pop' | 'core' | 'zone' | 'epoch' | 'state' | 'end' | 'placement'>>,
   ): Promise<SessionRecord> {
     const session = this.#sessions.get(sessionId);
     if (!session) throw new AntipodeError('ERR_SESSION_UNKNOWN', `No session ${sessionId}.`);
@@ -75,29 +120,42 @@ export class MemoryRegistry implements Registry {
   }
 
   async claimOnce(id: string, expiresAtMs: number): Promise<boolean> {
-    const now = this.#clock.date().getTime();
-    const known = this.#once.get(id);
-    if (known !== undefined && known > now) return false;
-    if (this.#once.size >= this.#maxOnceIds) this.#forgetOnce(now);
-    this.#once.set(id, expiresAtMs);
-    return true;
-  }
-
-  #forgetOnce(now: number): void {
-    for (const [id, expiresAtMs] of this.#once) if (expiresAtMs <= now) this.#once.delete(id);
-    for (const id of this.#once.keys()) {
-      if (this.#once.size < this.#maxOnceIds) break;
-      this.#once.delete(id);
-    }
+    return this.#once.claim(id, expiresAtMs, this.#clock.date().getTime());
   }
 
   async close(): Promise<void> {
+    this.#leaseTimer?.cancel();
+    this.#watchers.clear();
     this.#nodes.clear();
     this.#sessions.clear();
     this.#once.clear();
+    this.directory.clear();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #expire(): void {
+    const now = this.#clock.now();
+    const left: NodeChange[] = [];
+    for (const [nodeId, entry] of this.#nodes) {
+      if (entry.untilMs > now) continue;
+      this.#nodes.delete(nodeId);
+      left.push({ kind: 'left', node: entry.node });
+    }
+    this.#watchers.tell(left);
+  }
+
+  /** Wakes up at the end of the soonest lease, while somebody watches. */
+  #scheduleExpiry(): void {
+    this.#leaseTimer?.cancel();
+    this.#leaseTimer = null;
+    if (this.#watchers.count === 0 || this.#nodes.size === 0) return;
+    const soonestMs = Math.min(...[...this.#nodes.values()].map(({ untilMs }) => untilMs));
+    this.#leaseTimer = this.#clock.setTimeout(() => {
+      this.#expire();
+      this.#scheduleExpiry();
+    }, soonestMs - this.#clock.now());
   }
 }

@@ -3,7 +3,11 @@
  * pass the same conformance suite, test/registry/conformance.ts). Holds facts only: who decides is placement, who acts
  * are the nodes.
  */
+import type { EventEmitter } from 'node:events';
 import { z } from 'zod';
+import type { SessionDirectory } from './directory.ts';
+import { measuredLegsSchema } from './measured-legs.ts';
+import { nodeStoresSchema } from './node-stores.ts';
 
 export const agentDescriptionSchema = z.object({
   name: z.string(),
@@ -22,6 +26,8 @@ export const agentDescriptionSchema = z.object({
         service: z.string().min(1),
         /** Round trips per turn. */
         k: z.number().nonnegative(),
+        /** False: `k` stands, whatever is measured. */
+        measured: z.boolean().optional(),
         /** Runs on the core itself. */
         local: z.boolean(),
       }),
@@ -40,16 +46,32 @@ export const nodeRecordSchema = z.object({
   nodeId: z.string(),
   role: z.enum(['pop', 'core']),
   region: z.string(),
+  /** Residency zone of the registry that it announces itself in. */
+  zone: z.string().optional(),
   /** Cores: where their control channel listens. */
   control: z.object({ host: z.string(), port: z.number().int() }).nullable(),
   /** POPs: base URL of their signaling, such as `ws://localhost:8080`. */
   signalingUrl: z.string().nullable(),
   /** Cores: the agents that they can run. */
   agents: z.array(agentDescriptionSchema),
-  capacity: z.object({ sessions: z.number().int().nonnegative() }),
-  load: z.object({ sessions: z.number().int().nonnegative() }),
+  capacity: z.object({
+    sessions: z.number().int().nonnegative(),
+    /** Of these, kept for sessions of high priority; none when absent. */
+    reserved: z.number().int().nonnegative().optional(),
+  }),
+  load: z.object({
+    sessions: z.number().int().nonnegative(),
+    /** Cores: how late the 20 ms ticker was in the last second, ms at p99; null when nothing ticked. */
+    latenessP99Ms: z.number().nonnegative().nullable().optional(),
+    /** Cores: how busy the event loop was in the last second, 0 to 1. */
+    utilization: z.number().min(0).max(1).optional(),
+  }),
   draining: z.boolean(),
   startedAt: z.iso.datetime(),
+  /** Cores: what was measured of their agents' turns. */
+  measured: measuredLegsSchema.optional(),
+  /** Where it keeps what it writes down of sessions; in its own region when absent. */
+  stores: nodeStoresSchema.optional(),
 });
 export type NodeRecord = z.infer<typeof nodeRecordSchema>;
 
@@ -75,30 +97,85 @@ export const sessionRecordSchema = z.object({
 });
 export type SessionRecord = z.infer<typeof sessionRecordSchema>;
 
+/** How well the store is reached. */
+export interface RegistryState {
+  readonly connected: boolean;
+  /** Age of what reads answer with, milliseconds: 0 while connected, else the time since the store last answered. */
+  readonly staleMs: number;
+}
+
+/** What happened to a node. `left` after a withdrawal or when a lease ran out. */
+export type NodeChange =
+  | { readonly kind: 'joined'; readonly node: NodeRecord }
+  | { readonly kind: 'changed'; readonly node: NodeRecord }
+  | { readonly kind: 'left'; readonly node: NodeRecord };
+
+/** Ends with `close()`; idempotent. */
+export interface NodeSubscription extends Disposable {
+  close(): void;
+}
+
+export type RegistryEvents = {
+  /** The store answers again. */
+  connected: [];
+  /** The store is out of reach; the reason is for people and holds no secret. */
+  disconnected: [reason: string];
+  /** The store came back empty: what this process holds is written anew, nodes at their next renewal. */
+  dataLost: [];
+  /** A session's home was not in the store at its renewal, or at an older epoch, and was put there again. */
+  reclaimed: [sessionId: string];
+};
+
 export interface Registry extends AsyncDisposable {
-  /** Put or renew a node's record; it is gone `leaseMs` after the last call. */
+  /** Residency zone whose sessions this registry may hold. */
+  readonly zone: string;
+  readonly state: RegistryState;
+  readonly events: EventEmitter<RegistryEvents>;
+  /** Which core holds which session, by epoch. */
+  readonly directory: SessionDirectory;
+
+  /**
+   * Put or renew a node's record; it is gone `leaseMs` after the last call.
+   * @throws ERR_REGISTRY_UNAVAILABLE
+   */
   announce(node: NodeRecord, leaseMs: number): Promise<void>;
   withdraw(nodeId: string): Promise<void>;
+  /**
+   * The nodes that are alive. While the store is out of reach the last known ones, whose age `state` tells.
+   * @throws ERR_REGISTRY_UNAVAILABLE when there never was a reading
+   */
   nodes(): Promise<NodeRecord[]>;
+  /**
+   * Tells `listener` of each node that is there as `joined`, then of each change. Changes of the load alone come with
+   * the next reading, at the latest when the soonest lease ends. A dead node's `left` comes within 100 ms of the end of
+   * its lease, as far as the store answers in that time.
+   */
+  watch(listener: (change: NodeChange) => void): NodeSubscription;
 
-  /** @throws ERR_REGISTRY_CONFLICT when the id exists */
+  /**
+   * While the store is out of reach, the record is kept in this process and written when it answers again; so are
+   * changes of, and questions for, records that this process created.
+   * @throws ERR_REGISTRY_CONFLICT when the id exists
+   */
   createSession(session: SessionRecord): Promise<void>;
+  /** @throws ERR_REGISTRY_UNAVAILABLE for a record of another process while the store is out of reach */
   session(sessionId: string): Promise<SessionRecord | null>;
   sessions(): Promise<SessionRecord[]>;
   /**
    * Change a session if its epoch is still `epoch` (compare-and-set); answers with the new record.
-   * @throws ERR_SESSION_UNKNOWN | ERR_REGISTRY_CONFLICT
+   * @throws ERR_SESSION_UNKNOWN | ERR_REGISTRY_CONFLICT | ERR_REGISTRY_UNAVAILABLE
    */
   updateSession(
     sessionId: string,
     epoch: number,
-    change: Partial<Pick<SessionRecord, 'pop' | 'core' | 'epoch' | 'state' | 'end'>>,
+    change: Partial<Pick<SessionRecord, 'pop' | 'core' | 'zone' | 'epoch' | 'state' | 'end' | 'placement'>>,
   ): Promise<SessionRecord>;
   deleteSession(sessionId: string): Promise<void>;
 
   /**
    * Mark a one-time id (a join token's jti) as used until `expiresAtMs` (Unix milliseconds).
-   * Answers false when it was used before: atomic across nodes.
+   * Answers false when it was used before: atomic across nodes, except that while the store is out of reach each
+   * process answers from its own claims.
    */
   claimOnce(id: string, expiresAtMs: number): Promise<boolean>;
 

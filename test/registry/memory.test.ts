@@ -7,6 +7,7 @@ describeRegistry('memory', async () => {
   const clock = new FakeClock();
   return {
     registry: new MemoryRegistry({ clock }),
+    slackMs: 1,
     pass: async (ms) => clock.advance(ms),
     unixMs: () => clock.date().getTime(),
   };

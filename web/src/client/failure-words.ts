@@ -220,6 +220,18 @@ const WORDS: Record<FailureCode, FailureWords> = {
   ERR_BACKBONE_PROTOCOL: { title: 'The line to the agent is broken', advice: OUR_FAULT, action: 'retry' },
   ERR_BACKBONE_EPOCH: { title: 'The call moved on without us', advice: OUR_FAULT, action: 'retry' },
   ERR_REGISTRY_CONFLICT: { title: 'Two of us reached for this call', advice: OUR_FAULT, action: 'retry' },
+  ERR_REGISTRY_UNAVAILABLE: {
+    title: 'The server can’t look up calls just now',
+    advice: 'It has lost its directory of calls for the moment. Try again shortly.',
+    action: 'retry',
+  },
+  ERR_REGISTRY_REFUSED: { title: 'The server may not look up calls', advice: OUR_FAULT, action: 'retry' },
+  ERR_REGISTRY_UNSUPPORTED: { title: 'This call belongs to a newer server', advice: OUR_FAULT, action: 'retry' },
+  ERR_REGISTRY_ZONE: {
+    title: 'This call may not be held here',
+    advice: 'It is pinned to another place than this server keeps calls in.',
+    action: 'none',
+  },
 
   ERR_SERVICE_UNAVAILABLE: {
     title: 'The agent lacks a service that it needs',

@@ -1,0 +1,34 @@
+/**
+ * The names of everything that stands in Redis. Owns the hash tags: the nodes of a zone lie in one slot of a Cluster,
+ * each session in one of its own.
+ */
+
+export interface RegistryKeys {
+  readonly records: string;
+  readonly etags: string;
+  readonly leases: string;
+  readonly incarnation: string;
+  /** Where changes of the nodes are published. */
+  readonly channel: string;
+  /** What every session's key begins with. */
+  readonly sessions: string;
+  session(sessionId: string): string;
+  home(sessionId: string): string;
+  once(id: string): string;
+}
+
+/** @param prefix ends with a colon and holds no braces */
+export function registryKeys(prefix: string): RegistryKeys {
+  const nodes = `${prefix}{nodes}`;
+  return {
+    records: `${nodes}:records`,
+    etags: `${nodes}:etags`,
+    leases: `${nodes}:leases`,
+    incarnation: `${nodes}:incarnation`,
+    channel: `${prefix}nodes-changed`,
+    sessions: `${prefix}session:`,
+    session: (sessionId) => `${prefix}session:{${sessionId}}`,
+    home: (sessionId) => `${prefix}home:{${sessionId}}`,
+    once: (id) => `${prefix}once:{${id}}`,
+  };
+}
