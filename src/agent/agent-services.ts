@@ -9,7 +9,9 @@ import type { Config } from '../config/index.ts';
 import type { Logger, Registry } from '../telemetry/index.ts';
 import { type AgentMetrics, agentMetrics } from './agent-metrics.ts';
 import {
+  type AgentStack,
   type ChosenService,
+  type ConfinedStack,
   ConfinedStacks,
   chooseServices,
   createChosenS2s,
@@ -46,7 +48,7 @@ export interface AgentServices {
   /** Whether a caller has finished, by the sound; null without its weights, and until it is loaded. */
   readonly smartTurn: Pick<SmartTurn, 'probability'> | null;
   /** The chosen services; null when there are none, and agents use the programs below. */
-  readonly stack: Pick<ServiceStack, 'stt' | 'llm' | 'tts' | 'turnDetector' | 'legs' | 'names' | 'warm'> | null;
+  readonly stack: AgentStack | null;
   /** Hears and speaks by itself; null when there is none. */
   readonly s2s: S2s | null;
   /** Local speech. */
@@ -87,7 +89,8 @@ export class LocalServices implements AgentServices {
   readonly #hasPocketSphinx: boolean;
   readonly #recognizers = new Map<string, { program: PocketSphinx; metered: LocalRecognizer }>();
   readonly #confined: ConfinedStacks | null;
-  readonly #s2sAddress: StackAddress | null;
+  /** Each chosen address, the preferred first. */
+  readonly #s2s: readonly FoundS2s[];
   readonly #loadingSmartTurn: Promise<void>;
   #smartTurn: SmartTurn | null = null;
   #closing: Promise<void> | null = null;
@@ -101,8 +104,8 @@ export class LocalServices implements AgentServices {
     this.flite = found.flite;
     this.stack = found.stack;
     this.#confined = found.confined;
-    this.#s2sAddress = found.s2sAddress;
-    this.s2s = found.s2s;
+    this.#s2s = found.s2s;
+    this.s2s = found.s2s[0]?.s2s ?? null;
     this.vad = new VadBatcher({
       model: found.model,
       log: options.log,
@@ -134,7 +137,8 @@ export class LocalServices implements AgentServices {
     const program = fliteProgram === null ? null : new Flite({ ...config.flite, clock });
     const environment = servicesEnvironment(config, options.environment ?? process.env);
     const flite = program ?? { missing: FLITE_MISSING };
-    const stackOptions = { chosen, environment, flite, clock, log, metrics: metrics.services };
+    const hedge = { llmAfterMs: config.hedge.llm.afterMs, ttsAfterMs: config.hedge.tts.afterMs };
+    const stackOptions = { chosen, environment, flite, clock, log, metrics: metrics.services, hedge };
     const isEmpty = chosen.llm.length === 0;
     const stack = isEmpty ? null : new ServiceStack(stackOptions);
     return new LocalServices(options, {
@@ -143,8 +147,10 @@ export class LocalServices implements AgentServices {
       catalogue,
       stack,
       confined: isEmpty ? null : new ConfinedStacks(stackOptions),
-      s2sAddress: chosen.s2s.map((each) => addressOfS2s(each, environment))[0] ?? null,
-      s2s: chosen.s2s.map((each) => createChosenS2s(each, { environment, clock, log }))[0] ?? null,
+      s2s: chosen.s2s.map((each) => ({
+        address: addressOfS2s(each, environment),
+        s2s: createChosenS2s(each, { environment, clock, log }),
+      })),
       flite: program === null ? { missing: FLITE_MISSING } : meteredFlite(program, clock),
       pocketsphinx: pocketsphinxProgram !== null && hasModel,
     });
@@ -160,21 +166,40 @@ export class LocalServices implements AgentServices {
   }
 
   /**
-   * These services for a session that must stay within some endpoints.
-   * @throws ERR_PLACEMENT_RESIDENCY when this node has none of a kind within them
+   * These services for a session that must stay within some endpoints, the preferred first. Where this node has none of a
+   * kind within them, who asks for `stack` gets ERR_PLACEMENT_RESIDENCY; an agent that needs no such services works.
    */
   within(endpoints: readonly string[]): ConfinedServices {
-    const held = this.#confined?.acquire(endpoints) ?? null;
-    const address = this.#s2sAddress;
-    const s2s = address !== null && endpoints.includes(address.id) ? this.s2s : null;
+    const { held, failure } = this.#held(endpoints);
+    const allowed = endpoints.flatMap((id) => this.#s2s.filter(({ address }) => address.id === id))[0];
     const { metrics, catalogue, vad, smartTurn, flite } = this;
-    const stack = held?.stack ?? null;
     const pocketsphinx = (grammar: SpeechGrammar) => this.pocketsphinx(grammar);
+    const s2s = allowed?.s2s ?? null;
+    const services = { metrics, catalogue, vad, smartTurn, flite, pocketsphinx, s2s };
     return {
-      services: { metrics, catalogue, vad, smartTurn, flite, pocketsphinx, stack, s2s },
-      addresses: [...(stack?.addresses ?? []), ...(s2s === null || address === null ? [] : [address])],
+      services: {
+        ...services,
+        get stack() {
+          if (failure !== null) throw failure;
+          return held?.stack ?? null;
+        },
+      },
+      addresses: [...(held?.stack.addresses ?? []), ...(allowed === undefined ? [] : [allowed.address])],
       release: () => held?.release(),
     };
+  }
+
+  #held(endpoints: readonly string[]): { held: ConfinedStack | null; failure: unknown } {
+    try {
+      return { held: this.#confined?.acquire(endpoints) ?? null, failure: null };
+    } catch (failure) {
+      return { held: null, failure };
+    }
+  }
+
+  /** Where the services of this node are, all of them. */
+  get addresses(): readonly StackAddress[] {
+    return [...(this.stack?.addresses ?? []), ...this.#s2s.map(({ address }) => address)];
   }
 
   pocketsphinx(grammar: SpeechGrammar): OrMissing<LocalRecognizer> {
@@ -240,14 +265,18 @@ function addressOfS2s({ entry, choice }: ChosenService<'s2s'>, environment: Envi
   return { id: `${entry!.id}@${region}`, region, host: new URL(baseUrl).hostname };
 }
 
+interface FoundS2s {
+  readonly address: StackAddress;
+  readonly s2s: S2s;
+}
+
 interface Found {
   readonly model: SileroModel;
   readonly metrics: AgentMetrics;
   readonly catalogue: Catalogue;
   readonly stack: ServiceStack | null;
   readonly confined: ConfinedStacks | null;
-  readonly s2s: S2s | null;
-  readonly s2sAddress: StackAddress | null;
+  readonly s2s: readonly FoundS2s[];
   readonly flite: OrMissing<LocalVoice>;
   readonly pocketsphinx: boolean;
 }

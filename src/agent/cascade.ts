@@ -4,8 +4,10 @@
  */
 import type { AntipodeError } from '../errors.ts';
 import type { AgentServices } from './agent-services.ts';
-import { Conversation } from './conversation.ts';
+import type { Conversation } from './conversation.ts';
+import { conversationOf } from './conversation-of.ts';
 import type { AgentNotice } from './define-agent.ts';
+import type { HedgeOptions } from './services/book/index.ts';
 import type { Tool } from './services/llm.ts';
 import { type Chain, chain, type Part, parallel } from './stage.ts';
 import { type AnswerByModelOptions, answerByModel, type Greeting } from './stages/answer-by-model.ts';
@@ -49,6 +51,8 @@ export interface CascadeOptions {
    * Smart Turn where it is loaded, else by silence. Without `idle` a silent caller is asked, in English, and let go.
    */
   turns?: Partial<Omit<TakeTurnsOptions, 'call'>>;
+  /** When a second service is asked for the same answer; without it as the node is configured. */
+  hedge?: Partial<HedgeOptions>;
   /** When the context becomes a summary; null: never. */
   context?: Partial<Pick<SummarizeOptions, 'maxTokens' | 'keepEntries'>> | null;
   /** What hears the same words beside the answering model, such as a judge. */
@@ -82,11 +86,12 @@ export const SERVICES_MISSING =
  * ```
  */
 export function cascade(options: CascadeOptions): Chain {
-  const { call, services, instructions, greeting, context, beside } = options;
-  const conversation = options.conversation ?? new Conversation();
+  const { call, services, instructions, greeting, context, beside, hedge } = options;
+  const conversation = options.conversation ?? conversationOf(call);
   const { stack, flite, vad, smartTurn } = services;
   if (stack === null) return withoutServices(call, flite, conversation);
-  const { llm, tts, turnDetector } = stack;
+  const { llm, tts } = hedge === undefined ? stack : stack.hedged(hedge);
+  const { turnDetector } = stack;
   stack.warm();
   const hearing =
     turnDetector === null

@@ -1,6 +1,7 @@
 /**
  * How a configuration names an AI service: a mapping, or the short form `service/model@region#voice`, of which all but
- * the service may be left out. Owns the form; which services there are is the agent's catalogue, which checks the names.
+ * the service may be left out; and when a second one is asked beside the first. Owns the form; which services there are is
+ * the agent's catalogue, which checks the names.
  */
 import { z } from 'zod';
 
@@ -46,10 +47,22 @@ export const serviceChoices = {
   stt: listOf(sttChoice),
   llm: listOf(llmChoice),
   tts: listOf(ttsChoice),
-  /** One: a conversation cannot be moved to another such service yet. */
-  s2s: listOf(s2sChoice, 1),
+  /** One, at each of its regions that are to be used: a conversation cannot be moved to another such service yet. */
+  s2s: listOf(s2sChoice).refine(
+    (choices) => new Set(choices.map(({ service }) => service)).size <= 1,
+    'one service only, though at several of its regions',
+  ),
 };
 
+/** Milliseconds after which a second request is made for the same answer; 0: both at once; null: never. */
+const hedge = z
+  .strictObject({ afterMs: z.preprocess(numberInText, milliseconds.min(0).nullable()).default(null) })
+  .prefault({});
+
+/** While the first word or sound of an answer is waited for. */
+export const hedgeChoice = z.strictObject({ llm: hedge, tts: hedge }).prefault({});
+
+export type HedgeChoice = z.infer<typeof hedgeChoice>;
 export type SttChoice = z.infer<typeof sttChoice>;
 export type LlmChoice = z.infer<typeof llmChoice>;
 export type TtsChoice = z.infer<typeof ttsChoice>;
@@ -64,4 +77,9 @@ function fromShortForm(value: unknown): unknown {
   // What has no such form is refused for its name.
   if (parts === undefined) return { service: value };
   return Object.fromEntries(Object.entries(parts).filter(([, part]) => part !== undefined));
+}
+
+/** The environment has texts only, and where nothing is the default the number in one is not seen. */
+function numberInText(value: unknown): unknown {
+  return typeof value === 'string' && /^\d+$/.test(value.trim()) ? Number(value) : value;
 }

@@ -24,7 +24,10 @@ export { ResilientTurnDetector, type ResilientTurnDetectorOptions } from './resi
 export type { Endpoint } from './service-line.ts';
 export { type ServiceMetrics, serviceMetrics } from './service-metrics.ts';
 export {
+  type AgentStack,
   FIRST_RESPONSE_DEFAULTS_MS,
+  HEDGE_DEFAULTS,
+  type HedgeOptions,
   ServiceStack,
   type ServiceStackOptions,
   type StackAddress,

@@ -1,15 +1,22 @@
 /**
- * One language model out of several: the first answers, and when it fails the next goes on where it stopped. Tool calls
- * are never asked for twice: once one was handed on, a failure is a failure.
+ * One language model out of several: the first answers, or the faster of two where requests are hedged, and when it fails
+ * the next goes on where it stopped. Tool calls are never asked for twice: once one was handed on, a failure is a failure.
  */
 import type { Llm, LlmEvent, LlmRequest } from '../llm.ts';
 import { ServiceLine, type ServiceLineOptions } from './service-line.ts';
 
+export interface ResilientLlmOptions extends Omit<ServiceLineOptions<Llm>, 'kind'> {
+  /** Another model is asked as well when the first word has not come after so long; 0: both at once. @defaultValue null */
+  hedgeAfterMs?: number | null;
+}
+
 export class ResilientLlm implements Llm {
   readonly #line: ServiceLine<Llm>;
+  readonly #hedgeAfterMs: number | null;
 
-  constructor(options: Omit<ServiceLineOptions<Llm>, 'kind'>) {
+  constructor({ hedgeAfterMs = null, ...options }: ResilientLlmOptions) {
     this.#line = new ServiceLine({ kind: 'llm', ...options });
+    this.#hedgeAfterMs = hedgeAfterMs;
   }
 
   get name(): string {
@@ -26,6 +33,7 @@ export class ResilientLlm implements Llm {
     const answer = this.#line.stream<LlmEvent>({
       signal,
       watch,
+      hedgeAfterMs: this.#hedgeAfterMs,
       open: (llm, own) => {
         mustJoin = /\S$/.test(words);
         return llm.respond({ ...continued(request, words), signal: own });

@@ -56,6 +56,8 @@ class Utterance implements SttUtterance {
   readonly #listen: SttListenOptions;
   readonly #options: Keeping;
   readonly #onAbort: () => void;
+  /** Where the service that listens can be asked in the middle. */
+  readonly ask?: () => Promise<boolean>;
   #kept: Int16Array[] = [];
   #keptSamples = 0;
   #isCut = false;
@@ -69,6 +71,8 @@ class Utterance implements SttUtterance {
     this.#onAbort = () => this.close();
     const candidate = line.take(0);
     if (candidate !== null) this.#hearing = this.#ask(candidate);
+    const utterance = this.#hearing?.utterance;
+    if (utterance !== undefined && 'ask' in utterance) this.ask = () => utterance.ask?.() ?? Promise.resolve(false);
     if (listen.signal.aborted) this.close();
     else listen.signal.addEventListener('abort', this.#onAbort, { once: true });
   }
@@ -146,12 +150,14 @@ class Utterance implements SttUtterance {
   #ask(candidate: Candidate<Stt>): Hearing {
     const { signal, onInterim, watch } = this.#listen;
     const giveUp = new AbortController();
+    // Of one that is given what was kept it is not known where that begins.
+    const isWhole = !this.#isCut;
     let utterance: Hearing['utterance'];
     try {
       utterance = candidate.endpoint.service.listen({
         signal: AbortSignal.any([signal, giveUp.signal]),
-        onInterim: (text) => {
-          if (!this.#over && this.#hearing?.giveUp === giveUp) onInterim?.(text);
+        onInterim: (text, heardMs) => {
+          if (!this.#over && this.#hearing?.giveUp === giveUp) onInterim?.(text, isWhole ? heardMs : undefined);
         },
         watch,
       });

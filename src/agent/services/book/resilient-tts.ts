@@ -1,19 +1,35 @@
 /**
  * One voice out of several: the first speaks, and when it fails the next speaks the sentence, or the rest of it from the
  * last whole word that was spoken, and the sentences after it of the same turn: a reply does not go to and fro between
- * voices, nor wait at each sentence for one that hangs.
+ * voices, nor wait at each sentence for one that hangs. Where requests are hedged, the first sentence of a turn decides
+ * which voice speaks it: the others seldom keep the caller waiting.
  */
 import type { SpeechChunk, SpokenWord, SynthesizeOptions, Tts } from '../tts.ts';
 import { restOfSentence } from './rest-of-sentence.ts';
 import { ServiceLine, type ServiceLineOptions } from './service-line.ts';
 
+export interface ResilientTtsOptions extends Omit<ServiceLineOptions<Tts>, 'kind'> {
+  /** Another voice is asked as well when the first sound has not come after so long; 0: both at once. @defaultValue null */
+  hedgeAfterMs?: number | null;
+}
+
+/** Which voice speaks in a turn, and which before it were only slower. */
+interface TurnVoice {
+  readonly from: number;
+  readonly spare: readonly number[];
+}
+
+const FIRST_VOICE: TurnVoice = { from: 0, spare: [] };
+
 export class ResilientTts implements Tts {
   readonly #line: ServiceLine<Tts>;
-  /** Which voice took over in a turn, by the turn's signal. */
-  readonly #tookOver = new WeakMap<AbortSignal, number>();
+  readonly #hedgeAfterMs: number | null;
+  /** Of turns that have sounded, by the turn's signal. */
+  readonly #voices = new WeakMap<AbortSignal, TurnVoice>();
 
-  constructor(options: Omit<ServiceLineOptions<Tts>, 'kind'>) {
+  constructor({ hedgeAfterMs = null, ...options }: ResilientTtsOptions) {
     this.#line = new ServiceLine({ kind: 'tts', ...options });
+    this.#hedgeAfterMs = hedgeAfterMs;
   }
 
   get name(): string {
@@ -27,12 +43,15 @@ export class ResilientTts implements Tts {
     let startMs = 0;
     let spokenMs = 0;
     let words: SpokenWord[] = [];
+    const voice = this.#voices.get(signal);
     const speech = this.#line.stream<SpeechChunk>({
       signal,
       watch,
-      from: this.#tookOver.get(signal),
+      from: voice?.from,
+      spare: voice?.spare,
       isSteady: true,
-      onFailedOver: (index) => void this.#tookOver.set(signal, index),
+      hedgeAfterMs: voice === undefined ? this.#hedgeAfterMs : null,
+      onTookOver: (from, spare) => void this.#voices.set(signal, { from, spare }),
       open: (tts, own) => {
         startMs = spokenMs;
         words = [];
@@ -44,6 +63,7 @@ export class ResilientTts implements Tts {
       },
     });
     for await (const chunk of speech) {
+      if (!this.#voices.has(signal)) this.#voices.set(signal, FIRST_VOICE);
       spokenMs += (chunk.pcm.length * 1_000) / chunk.sampleRate;
       if (chunk.words === undefined) {
         yield chunk;

@@ -47,6 +47,8 @@ class Stream implements SttStream {
   #keptSamples = 0;
   /** Finals of this turn by the present service; null when it was told all of them by the one before. */
   #retold: string[] | null = null;
+  /** The present service was not given the call from its beginning: its times are its own. */
+  #isRelayed = false;
   #isEager = false;
   #isFinalizing = false;
   #patience: Timer | null = null;
@@ -65,6 +67,10 @@ class Stream implements SttStream {
     if (first !== null) this.#open(first);
     // As a service that cannot be reached: later than this call.
     else queueMicrotask(() => this.#fail(line.noneLeft()));
+  }
+
+  get asks(): boolean {
+    return this.#stream?.asks ?? false;
   }
 
   write(pcm: Int16Array): void {
@@ -138,6 +144,7 @@ class Stream implements SttStream {
     this.#line.failedOver(lost, next, error, undefined);
     if (this.#isEager) this.#tell({ type: 'resumed' });
     this.#retold = [];
+    this.#isRelayed = true;
     const stream = this.#open(next);
     // It may have failed at once, and what follows was done for the one behind it.
     if (this.#candidate !== next || this.#closed) return;
@@ -146,6 +153,10 @@ class Stream implements SttStream {
   }
 
   #onEvent(event: SttStreamEvent): void {
+    if (event.type === 'interim' && this.#isRelayed) {
+      this.#tell({ type: 'interim', text: event.text, words: event.words });
+      return;
+    }
     if (event.type === 'turnEnd') {
       this.#patience?.cancel();
       this.#kept = [];

@@ -15,13 +15,15 @@ export interface MeteredService {
   readonly model: string | null;
   /** The catalogue's, `local` for a program; null when unknown. */
   readonly region: string | null;
+  /** What opening the newest connection to it took, one round trip, ms; null before there was one. */
+  connectMs?(): number | null;
 }
 
 export class ServiceMeter {
   readonly #service: MeteredService;
   readonly #clock: Clock;
   readonly #watch: ServiceWatch | undefined;
-  readonly #startedAtMs: number;
+  #startedAtMs: number;
   #firstAtMs: number | null = null;
   #told = false;
 
@@ -33,20 +35,30 @@ export class ServiceMeter {
     this.#startedAtMs = clock.now();
   }
 
-  /** Something of the answer came. */
-  came(): void {
+  /** It begins anew: what was asked before was not all. */
+  restart(): void {
+    this.#startedAtMs = this.#clock.now();
+    this.#firstAtMs = null;
+  }
+
+  /** Something of the answer came. @returns when the first of it did */
+  came(): number {
     this.#firstAtMs ??= this.#clock.now();
+    return this.#firstAtMs;
   }
 
   /** It is over; only the first call tells. */
-  ended(outcome: 'ok' | 'aborted' | ErrorCode, usage: ServiceUsage): void {
+  ended(outcome: 'ok' | 'aborted' | ErrorCode, usage: ServiceUsage, endedAtMs = this.#clock.now()): void {
     if (this.#told) return;
     this.#told = true;
+    const { connectMs, ...service } = this.#service;
+    const connectedInMs = connectMs?.() ?? null;
     this.#watch?.ran({
-      ...this.#service,
+      ...service,
+      ...(connectedInMs !== null && { connectMs: connectedInMs }),
       startedAtMs: this.#startedAtMs,
       firstAtMs: this.#firstAtMs,
-      endedAtMs: this.#clock.now(),
+      endedAtMs,
       outcome,
       usage,
     });

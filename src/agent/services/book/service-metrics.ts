@@ -17,5 +17,11 @@ export function serviceMetrics(registry: Registry) {
       'Requests that another AI service took over because the one before had failed.',
       ['kind', 'from', 'to'],
     ),
+    hedges: counter(
+      registry,
+      'antipode_service_hedges_total',
+      'Second requests that were made for an answer because its first word or sound was late, or at once; by which gave it.',
+      ['kind', 'from', 'to', 'outcome'],
+    ),
   };
 }

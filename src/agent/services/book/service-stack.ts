@@ -26,12 +26,14 @@ import { CircuitBreaker } from './circuit-breaker.ts';
 import { MeteredLlm } from './metered-llm.ts';
 import { MeteredStt } from './metered-stt.ts';
 import { MeteredTts } from './metered-tts.ts';
+import { OutrunSilence } from './outrun-silence.ts';
 import { refusedWithPath } from './refused-with-path.ts';
 import { ResilientLlm } from './resilient-llm.ts';
 import { ResilientStt } from './resilient-stt.ts';
 import { ResilientTts } from './resilient-tts.ts';
 import { ResilientTurnDetector } from './resilient-turn-detector.ts';
 import type { Endpoint } from './service-line.ts';
+import type { MeteredService } from './service-meter.ts';
 import type { ServiceMetrics } from './service-metrics.ts';
 
 /** Longest wait for the first of an answer while another service could take over, ms; for words, after their asking. */
@@ -47,9 +49,27 @@ export interface ServiceStackOptions {
   clock: Clock;
   log: Logger;
   metrics: ServiceMetrics;
+  /** @defaultValue never */
+  hedge?: HedgeOptions;
   /** 0..1, for the jitter of breakers. */
   random?: () => number;
 }
+
+/** When a second service is asked for the same answer, ms after the first; 0: both at once; null: never. */
+export interface HedgeOptions {
+  /** While the first word has not come. */
+  readonly llmAfterMs: number | null;
+  /** While the first sound of a reply has not come. */
+  readonly ttsAfterMs: number | null;
+}
+
+export const HEDGE_DEFAULTS: HedgeOptions = { llmAfterMs: null, ttsAfterMs: null };
+
+/** What agents use of a stack. */
+export type AgentStack = Pick<
+  ServiceStack,
+  'stt' | 'llm' | 'tts' | 'turnDetector' | 'legs' | 'names' | 'warm' | 'hedged'
+>;
 
 /** What is heard of a service that detects turns. */
 export interface TurnDetector {
@@ -63,7 +83,7 @@ export interface TurnDetector {
 type Kind = Exclude<ServiceKind, 's2s'>;
 
 /** An adapter as the stack keeps it: some have connections. */
-type Adapter<S> = S & { warm?(): void; close?(): void };
+type Adapter<S> = S & { warm?(): void; close?(): void; connectMs?(): number | null };
 
 interface Made<S> {
   readonly adapter: Adapter<S>;
@@ -105,16 +125,19 @@ export class ServiceStack {
   readonly names: readonly string[];
   /** Of all that may be asked. */
   readonly addresses: readonly StackAddress[];
+  /** Of speech to text, language, and text to speech. */
   readonly #lines: readonly Line<Stt | Llm | Tts>[];
+  readonly #hedge: HedgeOptions;
+  readonly #hedged: (hedge: HedgeOptions) => { readonly llm: Llm; readonly tts: Tts };
 
   /** @throws ERR_CONFIG_INVALID with the path of a choice that cannot work here, and what to do */
   constructor(options: ServiceStackOptions) {
-    const { chosen, clock, log, metrics } = options;
+    const { chosen, clock, log, metrics, hedge = HEDGE_DEFAULTS } = options;
     const builder = new StackBuilder(options);
     const stt = builder.line('stt', chosen.stt, (choice) => builder.stt(choice), MeteredStt);
     const llm = builder.line('llm', chosen.llm, (choice) => builder.llm(choice), MeteredLlm);
     const tts = builder.line('tts', chosen.tts, (choice) => builder.tts(choice), MeteredTts);
-    const common = { clock, log, failovers: metrics.failovers };
+    const common = { clock, log, failovers: metrics.failovers, hedges: metrics.hedges };
     this.stt = new ResilientStt({ ...common, endpoints: stt.endpoints });
     const detectors = turnDetectorsOf(stt);
     this.turnDetector =
@@ -123,8 +146,16 @@ export class ServiceStack {
         : Object.assign(new ResilientTurnDetector({ ...common, endpoints: detectors }), {
             spare: new ResilientStt({ ...common, endpoints: detectorsLast(stt) }),
           });
-    this.llm = new ResilientLlm({ ...common, endpoints: llm.endpoints });
-    this.tts = new ResilientTts({ ...common, endpoints: tts.endpoints });
+    const llmLine = { ...common, endpoints: llm.endpoints, outrun: new OutrunSilence() };
+    const ttsLine = { ...common, endpoints: tts.endpoints, outrun: new OutrunSilence() };
+    this.#hedged = ({ llmAfterMs, ttsAfterMs }) => ({
+      llm: new ResilientLlm({ ...llmLine, hedgeAfterMs: llmAfterMs }),
+      tts: new ResilientTts({ ...ttsLine, hedgeAfterMs: ttsAfterMs }),
+    });
+    this.#hedge = hedge;
+    const asked = this.#hedged(hedge);
+    this.llm = asked.llm;
+    this.tts = asked.tts;
     this.legs = [legOf('stt', stt), legOf('llm', llm), legOf('tts', tts)];
     this.#lines = [stt, llm, tts];
     this.addresses = this.#lines.flatMap(({ made }) => made.flatMap(addressOf));
@@ -132,12 +163,19 @@ export class ServiceStack {
     this.names = [...new Set(entries.map(({ entry, choice }) => entry?.name ?? choice.service))];
   }
 
-  /** Have connections open, as at the start of a call, to those that are to be asked first. Costs nothing but these. */
+  /** Have connections open, as at the start of a call, to those that are to be asked first, or at once. Costs nothing else. */
   warm(): void {
-    for (const { made, endpoints } of this.#lines) {
-      const first = endpoints.findIndex(({ breaker }) => breaker.passes);
-      made[first]?.adapter.warm?.();
+    const { llmAfterMs, ttsAfterMs } = this.#hedge;
+    for (const [line, afterMs] of [null, llmAfterMs, ttsAfterMs].entries()) {
+      const { made, endpoints } = this.#lines[line]!;
+      const asked = made.filter((_, index) => endpoints[index]!.breaker.passes).slice(0, afterMs === null ? 1 : 2);
+      for (const { adapter } of asked) adapter.warm?.();
     }
+  }
+
+  /** The same model and voice, hedged otherwise than the node is configured: for an agent that knows better. */
+  hedged(hedge: Partial<HedgeOptions>): Pick<AgentStack, 'llm' | 'tts'> {
+    return this.#hedged({ ...HEDGE_DEFAULTS, ...hedge });
   }
 
   /** Ends what is under way and every connection. Idempotent. */
@@ -168,10 +206,7 @@ function legOf(kind: Kind, { made }: Line<unknown>): Leg {
   return { kind, service, k: 1, local: region === 'local' };
 }
 
-type Meter<S> = new (
-  adapter: S,
-  options: { service: string; model: string | null; region: string | null; clock: Clock },
-) => S;
+type Meter<S> = new (adapter: S, options: Omit<MeteredService, 'kind'> & { clock: Clock }) => S;
 
 class StackBuilder {
   readonly #options: ServiceStackOptions;
@@ -193,9 +228,16 @@ class StackBuilder {
       const label = isAlone ? service : `${service}/${model}@${region ?? 'own'}`;
       return {
         label,
-        service: new Metered(adapter, { service, model, region, clock }),
+        service: new Metered(adapter, {
+          service,
+          model,
+          region,
+          clock,
+          connectMs: () => adapter.connectMs?.() ?? null,
+        }),
         breaker: this.#breaker(kind, label),
         firstResponseMs: chosen[index]!.choice.firstResponseMs ?? FIRST_RESPONSE_DEFAULTS_MS[kind],
+        warm: () => adapter.warm?.(),
       };
     });
     return { made, endpoints };

@@ -3,6 +3,8 @@
 import type { ServiceRun, ServiceWatch, Tts } from '../../../../src/agent/index.ts';
 import {
   chooseServices,
+  HEDGE_DEFAULTS,
+  type HedgeOptions,
   ServiceStack,
   serviceMetrics,
   servicesEnvironment,
@@ -20,6 +22,7 @@ export interface BookOptions {
   tts?: unknown[];
   openai?: { apiKey?: string; baseUrl?: string };
   environment?: Record<string, string>;
+  hedge?: Partial<HedgeOptions>;
   flite?: Tts;
   log?: Logger;
 }
@@ -27,7 +30,7 @@ export interface BookOptions {
 /** Choices that need no server until they are asked. */
 const ANYTHING = { stt: ['deepgram'], llm: ['ollama/any'], tts: ['kokoro#any'] };
 
-export function openBook({ environment = {}, flite, log = silentLogger, ...lists }: BookOptions) {
+export function openBook({ environment = {}, flite, hedge, log = silentLogger, ...lists }: BookOptions) {
   const clock = new FakeClock();
   const registry = createMetrics({ processMetrics: false });
   const { services } = configSchema.parse({ services: { ...ANYTHING, ...lists } });
@@ -38,6 +41,7 @@ export function openBook({ environment = {}, flite, log = silentLogger, ...lists
     clock,
     log,
     metrics: serviceMetrics(registry),
+    hedge: { ...HEDGE_DEFAULTS, ...hedge },
     random: () => 0.5,
   });
   const runs: ServiceRun[] = [];
@@ -58,6 +62,14 @@ export function openBook({ environment = {}, flite, log = silentLogger, ...lists
     isOpen: (kind: string, service: string) =>
       metric(`antipode_service_breaker_open{kind="${kind}",service="${service}"}`).then((line) => line?.endsWith(' 1')),
     failovers: () => metric('antipode_service_failovers_total{'),
+    /** Labels and count of each kind of second request. */
+    hedges: async () =>
+      (await registry.getSingleMetricAsString('antipode_service_hedges_total'))
+        .split('\n')
+        .filter((line) => line.startsWith('antipode_service_hedges_total{'))
+        .map((line) =>
+          line.slice('antipode_service_hedges_total'.length).replaceAll(/[{}"]|kind=|from=|to=|outcome=/g, ''),
+        ),
   };
 }
 

@@ -67,6 +67,7 @@ describe('speech to text with another behind it', () => {
       region: null,
       outcome: 'ok',
       usage: { audioInSeconds: samples / 16_000 },
+      connectMs: expect.any(Number),
     });
   });
 

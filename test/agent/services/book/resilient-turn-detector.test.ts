@@ -35,8 +35,8 @@ beforeEach(async () => {
       firstResponseMs: 2_500,
     }),
   );
-  const { failovers } = serviceMetrics(createMetrics({ processMetrics: false }));
-  detector = new ResilientTurnDetector({ clock, log, endpoints, failovers });
+  const { failovers, hedges } = serviceMetrics(createMetrics({ processMetrics: false }));
+  detector = new ResilientTurnDetector({ clock, log, endpoints, failovers, hedges });
 });
 afterEach(async () => {
   for (const service of services) service.close();

@@ -25,8 +25,8 @@ function line<S extends { name: string }>(services: readonly S[]) {
       firstResponseMs: 1_000,
     }),
   );
-  const { failovers } = serviceMetrics(createMetrics({ processMetrics: false }));
-  return { clock, endpoints, options: { clock, endpoints, log: silentLogger, failovers } };
+  const { failovers, hedges } = serviceMetrics(createMetrics({ processMetrics: false }));
+  return { clock, endpoints, options: { clock, endpoints, log: silentLogger, failovers, hedges } };
 }
 
 /** Gives the first sample of each piece that it was given, as its words. */
@@ -56,6 +56,28 @@ describe('speech to text', () => {
     for (const value of [1, 2, 3, 4, 5]) utterance.write(piece(value));
     expect(await utterance.finish()).toEqual({ text: 'second: 3 4 5' });
     expect(clock.pendingCount).toBe(0);
+  });
+
+  test('asks for the words before the end only a service that can be asked so', async () => {
+    const plain = line([echoStt('plain')]);
+    expect(new ResilientStt(plain.options).listen({ signal: never }).ask).toBeUndefined();
+    let asked = 0;
+    const asking: Stt = {
+      name: 'asking',
+      listen: (options) => ({
+        ...echoStt('asking').listen(options),
+        ask: async () => {
+          asked++;
+          return true;
+        },
+      }),
+    };
+    const { options } = line([asking, echoStt('second')]);
+    const utterance = new ResilientStt(options).listen({ signal: never });
+    utterance.write(piece(1));
+    expect(await utterance.ask!()).toBe(true);
+    expect(asked).toBe(1);
+    expect(await utterance.finish()).toEqual({ text: 'asking: 1' });
   });
 
   test('passes over a service that does not listen at all', async () => {
