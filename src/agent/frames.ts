@@ -46,13 +46,19 @@ export interface VoiceFrame {
   readonly voicedMs: number;
   /** Milliseconds from the last voiced window's end to `position`; Infinity before the first voice. */
   readonly silentMs: number;
+  /**
+   * As `silentMs`, but begun where the voice began to fade: the first sign that the caller may have finished. 0 when the
+   * voice is there or back; never less than `silentMs`.
+   */
+  readonly quietMs: number;
 }
 
 /** What a speech-to-text service that hears all of the call and detects turns itself says. */
 export interface SttTurnFrame {
   readonly kind: 'stt-turn';
   readonly turn?: undefined;
-  readonly event: 'words' | 'probably-ended' | 'resumed' | 'ended';
+  /** `asked`: we asked for its words, so that it will not tell by itself that the turn has ended with these. */
+  readonly event: 'words' | 'probably-ended' | 'resumed' | 'asked' | 'ended';
   /** All words of its turn so far. */
   readonly text: string;
   readonly atMs: number;
@@ -62,7 +68,7 @@ export interface SttTurnFrame {
 export interface TurnStartedFrame {
   readonly kind: 'turn-started';
   readonly turn: Turn;
-  /** Speech: position at which the caller began; else null. */
+  /** Speech: position at which the caller began; else null, also where the sound is that of the turn before. */
   readonly position: number | null;
 }
 
@@ -82,7 +88,7 @@ export interface TurnEndedFrame {
   readonly voicedMs: number;
 }
 
-/** What the caller said. */
+/** What the caller said. Of a turn that is not certain yet they are the words so far, which its `onCertain` ends. */
 export interface TranscriptFrame {
   readonly kind: 'transcript';
   readonly turn: Turn;

@@ -4,8 +4,11 @@
  */
 import type { TurnTimeline } from './client-events.ts';
 
-/** What began the turn: the call itself (a greeting), the caller's voice, a typed message, or a long silence. */
-export type TurnCause = 'call' | 'speech' | 'text' | 'idle';
+/**
+ * What began the turn: the call itself (a greeting), the caller's voice, a typed message, a long silence, or an answer of
+ * another core that is said to its end.
+ */
+export type TurnCause = 'call' | 'speech' | 'text' | 'idle' | 'resumed';
 
 /** Why a turn was aborted; the `reason` of its signal. */
 export type TurnAbortReason =
@@ -64,8 +67,10 @@ export class Turn {
   readonly #onAdopted = new Set<() => void>();
   readonly #onWords = new Set<(words: TurnWords) => void>();
   readonly #onSettled = new Set<() => void>();
+  readonly #onMisheard = new Set<() => void>();
   #settled = false;
-  #certain = true;
+  #confirmed = true;
+  #verified = true;
   #tentative = false;
   #words: TurnWords | null = null;
 
@@ -107,6 +112,7 @@ export class Turn {
     this.#onCertain.clear();
     this.#onAdopted.clear();
     this.#onWords.clear();
+    this.#onMisheard.clear();
   }
 
   /** It may be no turn at all: a sound over the agent. */
@@ -133,23 +139,51 @@ export class Turn {
 
   /** The turn may not be over yet: its answer is made, but nothing of it may be heard or done until it is certain. */
   speculate(): void {
-    this.#certain = false;
+    this.#confirmed = false;
   }
 
   /** It is over. */
   confirm(): void {
-    if (this.#certain || this.#settled) return;
-    this.#certain = true;
-    this.#notify(this.#onCertain);
+    if (this.#confirmed || this.#settled) return;
+    this.#confirmed = true;
+    if (this.certain) this.#notify(this.#onCertain);
   }
 
+  /** Whether it is certain that the caller has finished. */
+  get confirmed(): boolean {
+    return this.#confirmed;
+  }
+
+  /** Its answer is made from words that may still change: nothing of it may be heard or done until they are verified. */
+  presume(): void {
+    this.#verified = false;
+  }
+
+  /** Its words were the right ones. */
+  verify(): void {
+    if (this.#verified || this.#settled) return;
+    this.#verified = true;
+    if (this.certain) this.#notify(this.#onCertain);
+  }
+
+  /** They were not, or nobody knows: its answer is no answer. Does nothing when they were never presumed. */
+  misheard(): void {
+    if (this.#verified || this.#settled) return;
+    this.#notify(this.#onMisheard);
+  }
+
+  onMisheard(listener: () => void): void {
+    this.#onMisheard.add(listener);
+  }
+
+  /** The caller has finished, and these are their words. */
   get certain(): boolean {
-    return this.#certain;
+    return this.#confirmed && this.#verified;
   }
 
   /** Calls `listener` when the turn is certain, at once when it is; never when it is aborted first. */
   onCertain(listener: () => void): void {
-    if (this.#certain) listener();
+    if (this.certain) listener();
     else if (!this.#settled) this.#onCertain.add(listener);
   }
 

@@ -212,6 +212,7 @@ describe('a stage', () => {
   test('that never resolves holds up its turn alone, and not the end of the call', async () => {
     const { call, running, messages, metrics } = await callTyped({ stages: `hanging('stuck', 'transcript'),` });
     call.type('hang');
+    await call.said('caller', 0);
     call.type('go on');
     expect(await call.said('agent', 1)).toBe('Hello there.');
     call.type('hang');

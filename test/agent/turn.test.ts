@@ -48,6 +48,39 @@ describe('a turn', () => {
     expect(timelineOf(turn, null, false)).toMatchObject({ endpointingMs: null, sttMs: null, llmMs: 2, totalMs: 4 });
   });
 
+  test('is certain when its end and its words are, in either order', async () => {
+    for (const steps of [['confirm', 'verify'] as const, ['verify', 'confirm'] as const]) {
+      const turn = new Turn(1, 'speech');
+      let told = 0;
+      turn.speculate();
+      turn.presume();
+      turn.onCertain(() => told++);
+      turn[steps[0]]();
+      expect([turn.certain, told]).toEqual([false, 0]);
+      turn[steps[1]]();
+      await turn.whenCertain();
+      turn[steps[1]]();
+      expect([turn.certain, told]).toEqual([true, 1]);
+    }
+  });
+
+  test('tells that it was misheard only while its words are presumed', () => {
+    const turn = new Turn(1, 'speech');
+    let told = 0;
+    turn.onMisheard(() => told++);
+    turn.misheard();
+    turn.presume();
+    turn.verify();
+    turn.misheard();
+    expect(told).toBe(0);
+    const other = new Turn(2, 'speech');
+    other.onMisheard(() => told++);
+    other.presume();
+    other.misheard();
+    other.misheard();
+    expect(told).toBe(1);
+  });
+
   test('tells that it is over once, whichever way it ended first', () => {
     const turn = new Turn(1, 'speech');
     let settled = 0;

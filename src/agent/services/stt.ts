@@ -16,6 +16,13 @@ export interface SttUtterance {
   /** More of the caller: mono, 16 kHz, full scale +-32768. The buffer is not kept. */
   write(pcm: Int16Array): void;
   /**
+   * The caller may have finished: have the words of what was written worked out, so that `finish` need not wait for them.
+   * More may be written all the same. Only where that costs next to nothing and cuts no sentence in two, as on a stream
+   * that goes on. Resolves to true when they are there, to false when they won't be; never rejects, since `finish` tells
+   * what went wrong.
+   */
+  ask?(): Promise<boolean>;
+  /**
    * No more will come: the final words.
    * @throws ERR_SERVICE_UNAVAILABLE | ERR_SERVICE_FAILED | ERR_SERVICE_TIMEOUT, or the signal's reason when aborted
    */
@@ -27,10 +34,15 @@ export interface SttUtterance {
 export interface SttListenOptions {
   /** Aborting it closes the utterance. */
   signal: AbortSignal;
-  /** Words so far, by services that know them while the caller speaks. */
-  onInterim?(text: string): void;
+  /**
+   * Words so far, by services that know them while the caller speaks; they may change.
+   * @param heardMs how much of what was written these words are all of; absent when the service doesn't say
+   */
+  onInterim?(text: string, heardMs?: number): void;
   /** Told of each request that this utterance led to, once it is over. */
   watch?: ServiceWatch;
+  /** It takes the place of these, whose sound it is given from the beginning. A service that has heard that goes on. */
+  insteadOf?: readonly SttUtterance[];
 }
 
 export interface Stt {
@@ -64,8 +76,13 @@ export interface SttWord {
  * pairs, and one `turnEnd`. `words` is empty when the service gives no timings.
  */
 export type SttStreamEvent =
-  /** All words of the turn so far; the last of them may change. */
-  | { readonly type: 'interim'; readonly text: string; readonly words: readonly SttWord[] }
+  /** All words of the turn so far; the last of them may change. They are all up to `heardMs`, where it says that. */
+  | {
+      readonly type: 'interim';
+      readonly text: string;
+      readonly words: readonly SttWord[];
+      readonly heardMs?: number;
+    }
   /** Words that will not change any more, without those of the finals before it. */
   | { readonly type: 'final'; readonly text: string; readonly words: readonly SttWord[] }
   /** The turn has probably ended with these words: `turnEnd` or `resumed` follows. */
@@ -86,6 +103,8 @@ export interface SttStreamHandlers {
 export interface SttStream {
   /** More of the caller: mono, 16 kHz, full scale +-32768. The buffer is not kept. */
   write(pcm: Int16Array): void;
+  /** `finalize` may be called in the middle of a turn: it costs nothing, and the stream goes on. @defaultValue false */
+  readonly asks?: boolean;
   /** End the turn now: a `turnEnd` with cause `finalize` comes when all that was written is words, or an error. */
   finalize(): void;
   /** Idempotent; nothing is said after it. */

@@ -28,12 +28,13 @@ export interface Script<S> {
 }
 
 export interface AnswerByScriptOptions<S> {
-  call: Pick<AgentCall, 'send' | 'clock' | 'log'>;
+  call: Pick<AgentCall, 'send' | 'clock' | 'log' | 'journal' | 'resumed'>;
   script: Script<S>;
 }
 
 export function answerByScript<S>({ call, script }: AnswerByScriptOptions<S>): Stage {
-  let state = script.initial;
+  // A state went through JSON on its way from the former core.
+  let state = (call.resumed?.script as S | undefined) ?? script.initial;
   let last: { turn: Turn; before: S } | null = null;
   return answering({
     name: 'answer-by-script',
@@ -45,6 +46,7 @@ export function answerByScript<S>({ call, script }: AnswerByScriptOptions<S>): S
       last = { turn, before: state };
       const now = call.clock.date();
       const step = text === null ? script.greet(state, now) : script.respond(state, text, voicedMs, now);
+      call.journal?.note({ type: 'script', turn: turn.number, before: state, after: step.state });
       state = step.state;
       reply.say(step.say);
       if (step.hangUp !== undefined) reply.hangUp(step.hangUp);

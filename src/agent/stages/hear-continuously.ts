@@ -5,6 +5,7 @@
  */
 import type { Timer } from '../../clock.ts';
 import { type AntipodeError, asAntipodeError } from '../../errors.ts';
+import type { SttTurnFrame } from '../frames.ts';
 import { watchFor } from '../observe/index.ts';
 import type {
   Stt,
@@ -67,6 +68,8 @@ class Hearer implements Stage, Stt {
   #closed = false;
   /** The utterance that transcribe listens to; the newest when there are two. */
   #utterance: StreamUtterance | null = null;
+  /** Whose words the service was asked for; they are the newest's when that one was given up. */
+  #asker: StreamUtterance | null = null;
   /** Words of the service's turn that will not change. */
   #finals = '';
   /** All words of its turn so far. */
@@ -74,6 +77,8 @@ class Hearer implements Stage, Stt {
   /** How much of that text an utterance that was given up has had. */
   #spentText = '';
   #fedSamples = 0;
+  /** Of the present stream. */
+  #streamSamples = 0;
 
   constructor(options: HearContinuouslyOptions) {
     this.#options = { ...HEAR_CONTINUOUSLY_DEFAULTS, ...options };
@@ -85,7 +90,10 @@ class Hearer implements Stage, Stt {
     if (frame.kind === 'caller-audio') {
       const stream = this.#open();
       stream?.write(frame.audio.pcm);
-      if (stream !== null) this.#fedSamples += frame.audio.pcm.length;
+      if (stream !== null) {
+        this.#fedSamples += frame.audio.pcm.length;
+        this.#streamSamples += frame.audio.pcm.length;
+      }
     }
     emit(frame);
   }
@@ -97,6 +105,7 @@ class Hearer implements Stage, Stt {
       onError: (error) => this.#onError(error),
     });
     this.#stream = stream;
+    this.#streamSamples = 0;
     return stream;
   }
 
@@ -105,7 +114,7 @@ class Hearer implements Stage, Stt {
     this.#broken = null;
     switch (event.type) {
       case 'interim':
-        this.#onWords(event.text);
+        this.#onWords(event.text, event.heardMs);
         return;
       case 'final':
         this.#finals = `${this.#finals} ${event.text}`.trim();
@@ -126,16 +135,18 @@ class Hearer implements Stage, Stt {
         this.#finals = '';
         this.#text = '';
         this.#spentText = '';
-        this.#utterance?.ended(text);
-        this.#tell('ended', event.text);
+        const asker = event.cause === 'finalize' ? this.#asker : null;
+        this.#asker = null;
+        (asker ?? this.#utterance)?.ended(text);
+        this.#tell(event.cause === 'service' ? 'ended' : 'asked', event.text);
         return;
       }
     }
   }
 
-  #onWords(text: string): void {
+  #onWords(text: string, heardMs?: number): void {
     this.#text = text;
-    this.#utterance?.interim(this.#unspent);
+    this.#utterance?.interim(this.#unspent, heardMs);
     this.#tell('words');
   }
 
@@ -144,7 +155,7 @@ class Hearer implements Stage, Stt {
     return spent !== '' && this.#text.startsWith(spent) ? this.#text.slice(spent.length).trim() : this.#text;
   }
 
-  #tell(event: 'words' | 'probably-ended' | 'resumed' | 'ended', text = this.#text): void {
+  #tell(event: SttTurnFrame['event'], text = this.#text): void {
     this.#emit({ kind: 'stt-turn', event, text, atMs: this.#options.call.clock.now() });
   }
 
@@ -184,11 +195,16 @@ class Hearer implements Stage, Stt {
       spare: this.#options.spare ?? null,
       now: () => this.#options.call.clock.now(),
       finalize: () => {
-        this.#stream?.finalize();
-        return this.#stream !== null;
+        if (this.#stream === null) return false;
+        this.#asker = utterance;
+        this.#stream.finalize();
+        return true;
       },
+      asks: this.#stream?.asks ?? false,
+      streamMs: () => (this.#streamSamples * 1_000) / EAR_SAMPLE_RATE,
       takeSeconds: () => this.takeFedSeconds(),
       onClosed: () => {
+        if (this.#asker === utterance) this.#asker = null;
         // A newer one goes on with the same words; without one they belonged to nothing.
         if (this.#utterance !== utterance) return;
         this.#utterance = null;
@@ -196,6 +212,7 @@ class Hearer implements Stage, Stt {
       },
     });
     this.#utterance = utterance;
+    for (const before of options.insteadOf ?? []) if (before instanceof StreamUtterance) utterance.inherit(before);
     if (this.#broken !== null && this.#stream === null) utterance.failed(this.#broken);
     if (this.#unspent !== '') utterance.interim(this.#unspent);
     return utterance;

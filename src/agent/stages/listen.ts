@@ -22,8 +22,8 @@ export function listen(options: ListenOptions): Stage {
   const open = (): VadStream =>
     options.vad.open({
       result({ probability, position, receivedAtMs }) {
-        const { speaking, segment, segmentStart, voicedMs, silentMs } = detector.push(probability, position);
-        emit({ kind: 'voice', position, receivedAtMs, speaking, segment, segmentStart, voicedMs, silentMs });
+        const { speaking, segment, segmentStart, voicedMs, silentMs, quietMs } = detector.push(probability, position);
+        emit({ kind: 'voice', position, receivedAtMs, speaking, segment, segmentStart, voicedMs, silentMs, quietMs });
       },
       failed(error: AntipodeError) {
         options.call.log.error({ err: error }, 'the call has lost its voice activity detection');

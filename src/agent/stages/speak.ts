@@ -7,6 +7,7 @@
 import { delay, type Timer } from '../../clock.ts';
 import { type AntipodeError, asAntipodeError } from '../../errors.ts';
 import type { Conversation } from '../conversation.ts';
+import type { AgentNote } from '../journal/index.ts';
 import { watchFor } from '../observe/index.ts';
 import type { OrMissing } from '../services/missing.ts';
 import { SentenceCutter } from '../services/tts/sentences.ts';
@@ -17,7 +18,7 @@ import type { AgentCall } from '../types.ts';
 import { SpokenReply } from './spoken-reply.ts';
 
 export interface SpeakOptions {
-  call: Pick<AgentCall, 'mouth' | 'send' | 'clock' | 'log' | 'hangUp' | 'backboneRttMs' | 'observe'>;
+  call: Pick<AgentCall, 'mouth' | 'send' | 'clock' | 'log' | 'hangUp' | 'backboneRttMs' | 'observe' | 'journal'>;
   /** The service, or why there is none, for people: then the first reply goes out as text and the call ends. */
   tts: OrMissing<Tts>;
   /** Speaks when the service fails. */
@@ -91,10 +92,12 @@ class Speak implements Stage {
       }
       case 'reply-text': {
         const reply = this.#replyOf(frame.turn);
+        this.#note({ type: 'reply', turn: frame.turn.number, text: frame.text });
         this.#say(reply, reply.cutter.push(frame.text));
         return;
       }
       case 'reply-ended':
+        this.#note({ type: 'reply-ended', turn: frame.turn.number, hangUp: frame.hangUp });
         return this.#finish(this.#replyOf(frame.turn), frame.hangUp);
       default:
         emit(frame);
@@ -138,10 +141,12 @@ class Speak implements Stage {
       await this.#hasRoom(reply);
       if (reply.turn.signal.aborted) return;
       reply.spoken.begin(sentence);
+      this.#note({ type: 'sentence', turn: reply.turn.number, text: sentence });
       while (!reply.mute && !(await this.#sound(reply, sentence))) {
         // the voice has been changed, or the reply is mute now
       }
       reply.spoken.end();
+      this.#note({ type: 'sentence-ended', turn: reply.turn.number });
       if (!reply.mute) continue;
       await reply.turn.whenCertain();
       if (!reply.turn.signal.aborted) this.#show(reply, reply.spoken.text, false);
@@ -174,9 +179,11 @@ class Speak implements Stage {
         turn.marks.synthesizedAtMs ??= call.clock.now();
         if (!turn.certain) await turn.whenCertain();
         if (turn.signal.aborted) return true;
-        reply.utterance ??= call.mouth.open();
+        reply.utterance ??= this.#openUtterance(turn);
         sounded = true;
-        reply.spoken.wrote((pcm.length * 1_000) / sampleRate, words);
+        const ms = (pcm.length * 1_000) / sampleRate;
+        reply.spoken.wrote(ms, words);
+        this.#note({ type: 'sound', turn: turn.number, ms, words: words?.map((word) => ({ ...word })) ?? [] });
         call.mouth.write(reply.utterance, pcm, sampleRate);
       }
       return true;
@@ -185,6 +192,16 @@ class Speak implements Stage {
       this.#changeVoice(reply, voice, asAntipodeError(error, 'ERR_SERVICE_FAILED', 'Text to speech failed.'));
       return sounded;
     }
+  }
+
+  #openUtterance(turn: Turn): number {
+    const utterance = this.#options.call.mouth.open();
+    this.#note({ type: 'utterance', turn: turn.number, utterance });
+    return utterance;
+  }
+
+  #note(note: AgentNote): void {
+    this.#options.call.journal?.note(note);
   }
 
   #changeVoice(reply: Reply, failed: Tts, error: AntipodeError): void {
@@ -248,6 +265,7 @@ class Speak implements Stage {
     const { utterance } = reply;
     if (reason === 'closed' || utterance === null) {
       this.#close(reply);
+      if (reason !== 'closed') this.#note({ type: 'reply-over', turn: reply.turn.number });
       return;
     }
     this.#close(reply);
@@ -273,6 +291,7 @@ class Speak implements Stage {
   #record(reply: Reply, text: string, interrupted: boolean): void {
     const { call, conversation } = this.#options;
     conversation.agentSaid(reply.turn, text, interrupted);
+    this.#note({ type: 'reply-over', turn: reply.turn.number });
     if (text !== '' || reply.shown !== '') this.#show(reply, text, true, interrupted);
     if (!interrupted) return;
     const timeline = timelineOf(reply.turn, call.backboneRttMs(), true);

@@ -1,8 +1,9 @@
 /**
  * The stage that turns a caller's turn into words: it feeds the service from where the caller began, a little before
  * voice activity noticed, and asks for the words when the turn ends, probably or certainly, or when a sound over the
- * agent has to be told from an interruption. Without a service, speech fails with the reason that it was given and typed
- * words still pass.
+ * agent has to be told from an interruption; in each short silence already where that costs the service nothing. Words
+ * that may still change begin an answer when the others are late; they are held against those. Without a service, speech
+ * fails with the reason that it was given and typed words still pass.
  */
 import { AntipodeError, asAntipodeError } from '../../errors.ts';
 import type { Conversation } from '../conversation.ts';
@@ -16,9 +17,10 @@ import { type AgentCall, EAR_SAMPLE_RATE, type EarFrame } from '../types.ts';
 import { untilAborted } from '../until-aborted.ts';
 import { Hearing } from './hearing.ts';
 import { KeptSound } from './kept-sound.ts';
+import { sameWords } from './same-words.ts';
 
 export interface TranscribeOptions {
-  call: Pick<AgentCall, 'send' | 'clock' | 'log' | 'signal' | 'observe'>;
+  call: Pick<AgentCall, 'send' | 'clock' | 'log' | 'signal' | 'observe' | 'journal' | 'resumed'>;
   /** The service, or why there is none, for people. */
   stt: OrMissing<Stt>;
   conversation: Conversation;
@@ -28,9 +30,18 @@ export interface TranscribeOptions {
   keptMs?: number;
   /** A turn of up to this long is heard anew from its beginning when the caller goes on after a probable end. */
   rehearMs?: number;
+  /**
+   * Silence, counted from where the voice begins to fade, after which a service is asked for the words that can be asked
+   * without ending the utterance; null: none is before the turn ends.
+   */
+  askAfterMs?: number | null;
 }
 
-export const TRANSCRIBE_DEFAULTS = { prerollMs: 250, keptMs: 3_000, rehearMs: 20_000 } as const;
+export const TRANSCRIBE_DEFAULTS = { prerollMs: 250, keptMs: 3_000, rehearMs: 20_000, askAfterMs: 64 } as const;
+
+/** So much of the latest silence is not noted as heard: a turn may begin in it. */
+const NOTED_SILENCE_MS = 1_000;
+const NOTE_EVERY_MS = 2_000;
 
 export function transcribe(options: TranscribeOptions): Stage {
   return new Transcribe(options);
@@ -42,6 +53,13 @@ class Transcribe implements Stage {
   readonly #hearings = new Map<Turn, Hearing>();
   readonly #kept = new KeptSound();
   #feeding: Hearing | null = null;
+  /** Position up to which the caller's voice was there. */
+  #voicedUntil = 0;
+  /** Turns whose words in the context may still change. */
+  readonly #presumed = new WeakSet<Turn>();
+  /** Turns that are noted in the journal: their sound need not be heard again. */
+  readonly #noted = new WeakSet<Turn>();
+  #notedTo = 0;
 
   constructor(options: TranscribeOptions) {
     this.#options = { ...TRANSCRIBE_DEFAULTS, ...options };
@@ -59,6 +77,7 @@ class Transcribe implements Stage {
         return;
       case 'turn-started':
         if (frame.position !== null) this.#begin(frame, frame.position);
+        else if (frame.turn.continues !== null) this.#handOver(frame.turn.continues, frame.turn);
         return;
       case 'turn-queried':
         return this.#query(frame.turn);
@@ -86,27 +105,50 @@ class Transcribe implements Stage {
     const before = turn.continues === null ? undefined : this.#hearings.get(turn.continues);
     // What was cut by a probable end is heard again as a whole: half a sentence is hard to understand.
     const again = before !== undefined && !before.turn.certain && this.#isKept(before.from);
-    const from = again ? before.from : Math.max(position - toSamples(prerollMs), this.#kept.end - toSamples(keptMs));
+    const earliest = Math.max(this.#kept.start, this.#kept.end - toSamples(keptMs));
+    const from = again ? before.from : Math.max(position - toSamples(prerollMs), earliest);
     const hearing = new Hearing({
       turn,
       from,
       stt: 'missing' in stt ? null : stt,
-      carriesOn: again ? null : (before ?? null),
-      onInterim: (text) => {
-        turn.understood({ text, final: false });
-        this.#show(turn, text, false);
+      carriesOn: again ? before.carriesOn : (before ?? null),
+      insteadOf: again ? before : null,
+      onInterim: (whose, text) => {
+        whose.understood({ text, final: false });
+        this.#show(whose, text, false);
       },
       watch: watchFor(call.observe, turn.number),
     });
-    if (again) this.#forget(before);
-    this.#hearings.set(turn, hearing);
+    if (again) this.#drop(before);
     this.#feeding = hearing;
+    this.#own(hearing);
     this.#replay(hearing, from);
+  }
+
+  /** The same sound is another turn's now. */
+  #handOver(before: Turn, turn: Turn): void {
+    const hearing = this.#hearings.get(before);
+    if (hearing === undefined) return;
+    this.#hearings.delete(before);
+    hearing.turn = turn;
+    this.#own(hearing);
+  }
+
+  /** The voice is back after words were asked for: what is said now is asked for by itself. */
+  #listenAgain(hearing: Hearing, position: number): void {
+    const from = Math.max(hearing.askedAt, position - toSamples(this.#options.prerollMs), this.#kept.start);
+    hearing.listen(from);
+    this.#replay(hearing, from);
+  }
+
+  #own(hearing: Hearing): void {
+    const { turn } = hearing;
+    this.#hearings.set(turn, hearing);
     turn.onSettled(() => {
       if (this.#feeding === hearing) this.#feeding = null;
       const reason: TurnAbortReason | undefined = turn.signal.reason;
       // Its words are still wanted: the next turn carries it on.
-      if (reason === 'continued' && !call.signal.aborted) return;
+      if (reason === 'continued' && !this.#options.call.signal.aborted) return;
       this.#forget(hearing);
     });
   }
@@ -119,20 +161,50 @@ class Transcribe implements Stage {
     for (const pcm of this.#kept.since(from)) hearing.write(pcm);
   }
 
-  /** The voice is back after its words were asked for: what is said now is asked for by itself. */
-  #onVoice({ speaking, silentMs, position }: VoiceFrame): void {
+  #onVoice({ speaking, quietMs, position }: VoiceFrame): void {
     const hearing = this.#feeding;
-    if (!speaking || silentMs > 0 || hearing === null || hearing.isListening) return;
-    hearing.listen();
-    this.#replay(hearing, Math.max(hearing.askedAt, position - toSamples(this.#options.prerollMs)));
+    const { askAfterMs } = this.#options;
+    if (quietMs < Number.POSITIVE_INFINITY) this.#voicedUntil = position - toSamples(quietMs);
+    if (hearing === null) {
+      this.#noteSilence(quietMs, position);
+      return;
+    }
+    if (quietMs > 0) {
+      // A pause is asked for once, and only when there was voice before it.
+      if (askAfterMs === null || quietMs < askAfterMs || !hearing.isVoiced) return;
+      hearing.isVoiced = false;
+      hearing.ask(this.#kept.end);
+      return;
+    }
+    if (!speaking) return;
+    if (!hearing.isListening) this.#listenAgain(hearing, position);
+    hearing.isVoiced = true;
+  }
+
+  #noteHeard(turn: Turn, position: number | null): void {
+    this.#noted.add(turn);
+    this.#options.call.journal?.note({ type: 'heard', turn: turn.number, position });
+  }
+
+  /** Nothing was said for long, and nothing is owed: that need not be heard again. */
+  #noteSilence(quietMs: number, position: number): void {
+    const { journal } = this.#options.call;
+    if (journal === undefined || quietMs < NOTED_SILENCE_MS || position - this.#notedTo < toSamples(NOTE_EVERY_MS))
+      return;
+    for (const turn of this.#hearings.keys()) if (!this.#noted.has(turn)) return;
+    this.#notedTo = position;
+    journal.note({ type: 'listened', position: position - toSamples(NOTED_SILENCE_MS) });
   }
 
   /** Give up what is not done of this utterance and of those that it carried on. */
   #forget(hearing: Hearing): void {
+    this.#drop(hearing);
+    if (hearing.carriesOn !== null) this.#forget(hearing.carriesOn);
+  }
+
+  #drop(hearing: Hearing): void {
     this.#hearings.delete(hearing.turn);
     hearing.close();
-    const before = hearing.turn.continues && this.#hearings.get(hearing.turn.continues);
-    if (before) this.#forget(before);
   }
 
   /** Not awaited by the turn's stream: the words may be overtaken by the end of the turn. */
@@ -153,18 +225,77 @@ class Transcribe implements Stage {
 
   async #end(frame: TurnEndedFrame, emit: Emit): Promise<void> {
     const { turn, voicedMs } = frame;
-    if (turn.cause === 'call' || turn.cause === 'idle') return;
+    if (turn.cause === 'call' || turn.cause === 'idle' || turn.cause === 'resumed') {
+      this.#noteHeard(turn, null);
+      return;
+    }
+    const heardTo = turn.cause === 'speech' ? this.#kept.end : null;
+    const answer = (text: string) => emit({ kind: 'transcript', turn, text, final: true, voicedMs });
+    let guess: string | null = null;
     try {
-      const text = turn.cause === 'text' ? (frame.text ?? '') : await untilAborted(this.#wordsOf(turn), turn.signal);
+      const said = turn.cause === 'text' ? Promise.resolve(frame.text ?? '') : this.#wordsOf(turn);
+      // A turn that is aborted while it guesses never asks for them.
+      said.catch(() => {});
+      guess = await untilAborted(this.#guess(turn, said), turn.signal);
+      if (guess !== null) {
+        this.#presume(turn, guess);
+        answer(guess);
+      }
+      const text = await untilAborted(said, turn.signal);
+      if (guess !== null && !sameWords(guess, text)) {
+        turn.misheard();
+        return;
+      }
       turn.marks.transcribedAtMs = this.#options.call.clock.now();
-      this.#options.conversation.callerSaid(turn, text);
+      if (text !== guess) this.#options.conversation.callerSaid(turn, text);
+      this.#presumed.delete(turn);
+      turn.verify();
+      turn.onCertain(() => this.#noteHeard(turn, heardTo));
       if (text !== '') this.#show(turn, text, turn.certain);
       if (text !== '' && !turn.certain) turn.onCertain(() => this.#show(turn, text, true));
-      emit({ kind: 'transcript', turn, text, final: true, voicedMs });
+      if (guess === null) answer(text);
     } catch (error) {
       if (turn.signal.aborted) return;
+      if (guess !== null) {
+        // An answer to words that nobody knows is none: the turn is made anew, and fails of the same.
+        turn.misheard();
+        return;
+      }
+      if (this.#isPresumed(turn)) this.#options.conversation.callerSaid(turn, '');
       emit({ kind: 'turn-failed', turn, stage: this.name, error: this.#failed(turn, error) });
     }
+  }
+
+  /** Words to prepare the answer from before the final ones are there; null when those come first. */
+  async #guess(turn: Turn, said: Promise<string>): Promise<string | null> {
+    const hearing = this.#hearings.get(turn);
+    // Of a turn that is made anew the final words have come.
+    if (hearing === undefined || turn.certain || hearing.isGuessed) return null;
+    hearing.isGuessed = true;
+    const known = said.then(
+      () => null,
+      () => null,
+    );
+    return Promise.race([known, hearing.wordsUntil(this.#voicedUntil)]);
+  }
+
+  #presume(turn: Turn, text: string): void {
+    const { conversation } = this.#options;
+    turn.presume();
+    this.#presumed.add(turn);
+    conversation.callerSaid(turn, text);
+    turn.onSettled(() => {
+      // Of a turn that goes on, the one that carries it on has them.
+      if (this.#presumed.has(turn) && turn.signal.reason !== 'continued') conversation.callerSaid(turn, '');
+    });
+    this.#show(turn, text, false);
+  }
+
+  #isPresumed(turn: Turn): boolean {
+    for (let each: Turn | null = turn; each !== null; each = each.continues) {
+      if (this.#presumed.has(each)) return true;
+    }
+    return false;
   }
 
   #failed(turn: Turn, error: unknown): AntipodeError {
@@ -185,7 +316,16 @@ class Transcribe implements Stage {
     if (hearing === undefined) return '';
     if (this.#feeding === hearing) this.#feeding = null;
     hearing.finishPart(this.#kept.end);
-    return hearing.allWords();
+    return joined(this.#resumedWords(turn), await hearing.allWords());
+  }
+
+  /** Words that another core heard of a turn that the caller goes on with. */
+  #resumedWords({ continues }: Turn): string {
+    const unanswered = this.#options.call.resumed?.unanswered ?? null;
+    for (let before = continues; before !== null && unanswered !== null; before = before.continues) {
+      if (before.number === unanswered.turn) return unanswered.text;
+    }
+    return '';
   }
 
   #show(turn: Turn, text: string, final: boolean): void {
@@ -209,6 +349,10 @@ class Transcribe implements Stage {
     for (const hearing of [...this.#hearings.values()]) this.#forget(hearing);
     this.#kept.clear();
   }
+}
+
+function joined(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join(' ');
 }
 
 function toSamples(ms: number): number {

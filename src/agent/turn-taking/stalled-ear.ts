@@ -29,7 +29,12 @@ export class StalledEar {
     return this.#clock.setTimeout(() => {
       const silentMs = last.silentMs + this.#clock.now() - lastAtMs - STALLED_AFTER_MS;
       this.#timer = this.#wait(last, lastAtMs, STEP_MS);
-      this.#onSilence({ ...last, speaking: false, silentMs: Math.max(last.silentMs, silentMs) });
+      this.#onSilence({
+        ...last,
+        speaking: false,
+        silentMs: Math.max(last.silentMs, silentMs),
+        quietMs: Math.max(last.quietMs, silentMs),
+      });
     }, delayMs);
   }
 

@@ -6,11 +6,13 @@
 import type { Clock } from '../../clock.ts';
 import type { AgentState } from '../client-events.ts';
 import type { SttTurnFrame, VoiceFrame } from '../frames.ts';
+import type { ResumedCall } from '../journal/index.ts';
 import type { Emit, Stage } from '../stage.ts';
 import { Turn, type TurnAbortReason, type TurnCause } from '../turn.ts';
-import { type AgentCall, EAR_SAMPLE_RATE } from '../types.ts';
+import type { AgentCall } from '../types.ts';
 import { AnswerWatch } from './answer-watch.ts';
 import { isMeant, MEANING_DEFAULTS, type MeaningOptions } from './backchannels.ts';
+import { CallerVoice } from './caller-voice.ts';
 import type { EndOfTurn, EndWatch } from './ends/end-of-turn.ts';
 import { silence } from './ends/silence.ts';
 import { type IdleOptions, IdleWatch, type IdleWords } from './idle-watch.ts';
@@ -27,7 +29,7 @@ import {
 import { TurnReports } from './turn-reports.ts';
 
 export interface TakeTurnsOptions extends Partial<TurnTakingOptions>, Partial<MeaningOptions> {
-  call: Pick<AgentCall, 'mouth' | 'send' | 'clock' | 'log' | 'observe' | 'backboneRttMs'>;
+  call: Pick<AgentCall, 'mouth' | 'send' | 'clock' | 'log' | 'observe' | 'backboneRttMs' | 'resumed'>;
   /** The agent speaks first. @defaultValue true */
   greets?: boolean;
   /** The caller is not heard before the greeting is over. @defaultValue false */
@@ -66,20 +68,15 @@ class TakeTurns implements Stage {
   #tentative: Turn | null = null;
   #nextNumber = 0;
   #emit: Emit = () => {};
-  #voice: VoiceFrame | null = null;
+  readonly #voice = new CallerVoice();
   #shown: AgentState = 'starting';
   #callerSpeaking = false;
-  /** Where the turn that is listened to began, and how much voice it holds. */
-  #turnStart = 0;
-  #turnVoicedMs = 0;
   #typed: string | null = null;
   #idleWords: IdleWords | null = null;
   /** Who ended the turn, when it was not one of the machine's own limits. */
   #decidedBy: string | null = null;
-  /** A stretch of speech that was cut by maxTurnMs must not interrupt the answer to itself. */
-  #spentSegment = 0;
-  /** Nothing before this position is a turn's. */
-  #mutedUntil = 0;
+  /** Who ended the last one. */
+  #endedBy = '';
 
   constructor(options: TakeTurnsOptions) {
     this.#options = { ...TURN_TAKING_DEFAULTS, ...MEANING_DEFAULTS, ...options };
@@ -102,7 +99,8 @@ class TakeTurns implements Stage {
     switch (frame.kind) {
       case 'call-started':
         emit(frame);
-        if (this.#options.greets ?? true) this.#step({ type: 'call-started' }, frame.atMs);
+        if (this.#options.call.resumed) this.#resume(this.#options.call.resumed, frame.atMs);
+        else if (this.#options.greets ?? true) this.#step({ type: 'call-started' }, frame.atMs);
         else this.#show();
         this.#idle?.quiet(this.#floor.floor === 'open');
         return;
@@ -128,19 +126,15 @@ class TakeTurns implements Stage {
   }
 
   #onVoice(frame: VoiceFrame): void {
-    const before = this.#voice?.position ?? 0;
-    this.#voice = frame;
     if (frame.speaking !== this.#callerSpeaking) {
       this.#callerSpeaking = frame.speaking;
       this.#options.call.send({ type: 'caller-speaking', speaking: frame.speaking });
     }
     const listened = this.#floor.floor === 'caller' ? this.#turn : this.#tentative;
-    if (listened !== null && frame.silentMs === 0) {
-      listened.marks.lastSoundAtMs = frame.receivedAtMs;
-      this.#turnVoicedMs += toMs(frame.position - before);
-    }
+    if (listened !== null && frame.silentMs === 0) listened.marks.lastSoundAtMs = frame.receivedAtMs;
+    this.#voice.heard(frame, listened !== null);
     if (this.#muted) {
-      this.#mutedUntil = frame.position;
+      this.#voice.ignorePast();
       return;
     }
     this.#judgeVoice(frame, frame.receivedAtMs);
@@ -153,15 +147,15 @@ class TakeTurns implements Stage {
   }
 
   #judgeVoice(frame: VoiceFrame, atMs: number): void {
-    const spent = frame.segment === this.#spentSegment;
     const listening = this.#floor.floor === 'caller';
     this.#step(
       {
         type: 'voice',
-        speaking: frame.speaking && !spent,
+        speaking: frame.speaking && !this.#voice.isSpent(frame),
         voicedMs: frame.voicedMs,
         silentMs: frame.silentMs,
-        turnMs: listening ? toMs(frame.position - this.#turnStart) : 0,
+        quietMs: frame.quietMs,
+        turnMs: listening ? this.#voice.turnMsAt(frame) : 0,
       },
       atMs,
     );
@@ -172,7 +166,7 @@ class TakeTurns implements Stage {
     if (this.#muted) return;
     if (frame.event === 'words' && frame.text !== '' && this.#options.startsByTranscript) {
       // The stretch of speech that voice activity knows is an old one.
-      if (this.#floor.floor === 'open') this.#mutedUntil = this.#voice?.position ?? 0;
+      if (this.#floor.floor === 'open') this.#voice.ignorePast();
       this.#step({ type: 'unheard-words' }, frame.atMs);
     }
     this.#watch.stt?.(frame);
@@ -211,7 +205,7 @@ class TakeTurns implements Stage {
         this.#interrupt();
         return;
       case 'continue':
-        if (this.#turn?.certain === false) this.#reports.speculation(this.#turn, 'dropped');
+        if (this.#turn?.confirmed === false) this.#reports.speculation(this.#turn, 'dropped');
         this.#turn?.abort('continued');
         return;
       case 'begin-call':
@@ -227,20 +221,26 @@ class TakeTurns implements Stage {
       case 'begin-idle':
         this.#sayIdleWords(atMs);
         return;
+      case 'begin-resumed':
+        this.#sayRest(atMs);
+        return;
       case 'begin-speech':
         this.#idle?.answered();
-        this.#markStart();
-        this.#begin('speech', this.#turnStart, atMs);
+        this.#voice.markStart(this.#turn?.signal.reason === 'continued');
+        this.#begin('speech', this.#voice.turnStart, atMs);
         this.#watch.begin();
         return;
       case 'end-turn':
-        if (this.#voice?.speaking) this.#spentSegment = this.#voice.segment;
+        this.#voice.spend();
         this.#watch.end();
         this.#end(null);
         return;
       case 'speculate':
         this.#turn?.speculate();
         this.#emitEnd(null);
+        return;
+      case 'redo':
+        this.#redo(atMs);
         return;
       case 'confirm':
         this.#watch.end();
@@ -249,14 +249,14 @@ class TakeTurns implements Stage {
         this.#turn?.confirm();
         return;
       case 'pause':
-        this.#markStart();
-        this.#beginTentative(this.#turnStart, atMs);
+        this.#voice.markStart(this.#turn?.signal.reason === 'continued');
+        this.#beginTentative(this.#voice.turnStart, atMs);
         mouth.pause();
-        this.#reports.interruption(this.#turn, 'paused', this.#voice);
+        this.#reports.interruption(this.#turn, 'paused', this.#voice.last);
         return;
       case 'pause-again':
         mouth.pause();
-        this.#reports.interruption(this.#turn, 'paused', this.#voice);
+        this.#reports.interruption(this.#turn, 'paused', this.#voice.last);
         return;
       case 'ask-words':
         if (this.#tentative) this.#emit({ kind: 'turn-queried', turn: this.#tentative });
@@ -271,7 +271,7 @@ class TakeTurns implements Stage {
       case 'reject': {
         const rejected = this.#tentative;
         this.#tentative = null;
-        this.#reports.interruption(this.#turn, 'rejected', this.#voice);
+        this.#reports.interruption(this.#turn, 'rejected', this.#voice.last);
         rejected?.abort('rejected');
         return;
       }
@@ -284,8 +284,21 @@ class TakeTurns implements Stage {
   #interrupt(): void {
     const turn = this.#turn;
     if (turn === null) return;
-    if (turn.marks.audibleAtMs !== null) this.#reports.interruption(this.#turn, 'confirmed', this.#voice);
+    if (turn.marks.audibleAtMs !== null) this.#reports.interruption(this.#turn, 'confirmed', this.#voice.last);
     turn.abort('interrupted');
+  }
+
+  /** The same sound, and a new turn for its answer. */
+  #redo(atMs: number): void {
+    const before = this.#turn;
+    if (before === null) return;
+    this.#reports.speculation(before, 'misheard');
+    before.abort('continued');
+    const turn = this.#begin('speech', null, before.marks.lastSoundAtMs ?? atMs);
+    turn.marks.endedAtMs = before.marks.endedAtMs;
+    if (!before.confirmed) turn.speculate();
+    else if (before.marks.endedAtMs !== null) this.#reports.ended(turn, this.#endedBy, before.marks.endedAtMs);
+    this.#emitEnd(null);
   }
 
   #sayIdleWords(atMs: number): void {
@@ -300,10 +313,31 @@ class TakeTurns implements Stage {
     this.#emit({ kind: 'reply-ended', turn, hangUp: words.last ? 'The caller said nothing for long.' : null });
   }
 
-  #markStart(): void {
-    this.#turnStart = Math.max(this.#voice?.segmentStart ?? 0, this.#mutedUntil);
-    const carriedMs = this.#turn?.signal.reason === 'continued' ? this.#turnVoicedMs : 0;
-    this.#turnVoicedMs = Math.max(carriedMs, this.#voice?.voicedMs ?? 0);
+  /** Goes on where another core left off. */
+  #resume({ saying, unanswered, nextTurn }: ResumedCall, atMs: number): void {
+    this.#nextNumber = nextTurn;
+    if (saying !== null) this.#step({ type: 'resumed' }, atMs);
+    else if (unanswered !== null) {
+      // As if it were typed: its words are known.
+      this.#nextNumber = unanswered.turn;
+      this.#typed = unanswered.text;
+      this.#step({ type: 'text' }, atMs);
+      this.#nextNumber = nextTurn;
+    } else this.#show();
+  }
+
+  #sayRest(atMs: number): void {
+    const { call } = this.#options;
+    const saying = call.resumed?.saying;
+    if (!saying) return;
+    const { turn: former, heard, rest, hangUp } = saying;
+    if (heard !== '')
+      call.send({ type: 'transcript', id: `a${former}`, turn: former, role: 'agent', text: heard, final: true });
+    const turn = this.#begin('resumed', null, atMs);
+    this.#end(null);
+    turn.marks.repliedAtMs = this.#clock.now();
+    if (rest !== '') this.#emit({ kind: 'reply-text', turn, text: rest });
+    this.#emit({ kind: 'reply-ended', turn, hangUp });
   }
 
   #begin(cause: TurnCause, position: number | null, atMs: number): Turn {
@@ -332,6 +366,7 @@ class TakeTurns implements Stage {
 
   #open(turn: Turn, position: number | null, atMs: number): void {
     turn.marks.lastSoundAtMs = atMs;
+    turn.onMisheard(() => this.#ifCurrent(turn, { type: 'misheard' }));
     turn.onSettled(() => {
       this.#reports.settled(turn);
       this.#ifCurrent(turn, { type: 'settled' });
@@ -350,15 +385,15 @@ class TakeTurns implements Stage {
     if (turn === null) return;
     const atMs = this.#clock.now();
     turn.marks.endedAtMs = atMs;
-    const limit = (this.#voice?.silentMs ?? 0) >= this.#options.backstopMs ? 'backstop' : 'max-turn';
-    const by = turn.cause === 'speech' ? (this.#decidedBy ?? limit) : turn.cause;
-    this.#reports.ended(turn, by, atMs);
+    const limit = (this.#voice.last?.silentMs ?? 0) >= this.#options.backstopMs ? 'backstop' : 'max-turn';
+    this.#endedBy = turn.cause === 'speech' ? (this.#decidedBy ?? limit) : turn.cause;
+    this.#reports.ended(turn, this.#endedBy, atMs);
   }
 
   #emitEnd(text: string | null): void {
     const turn = this.#turn;
     if (turn === null) return;
-    this.#emit({ kind: 'turn-ended', turn, text, voicedMs: turn.cause === 'speech' ? this.#turnVoicedMs : 0 });
+    this.#emit({ kind: 'turn-ended', turn, text, voicedMs: turn.cause === 'speech' ? this.#voice.turnVoicedMs : 0 });
   }
 
   /** What a turn reports of itself counts only while it is the current one and was not aborted by us. */
@@ -370,6 +405,7 @@ class TakeTurns implements Stage {
   }
 
   #show(): void {
+    this.#options.call.mouth.yields(this.#options.interruptible && !this.#muted);
     const floor = this.#floor;
     const state: AgentState = floor.floor !== 'agent' ? 'listening' : floor.audible ? 'speaking' : 'thinking';
     if (state === this.#shown) return;
@@ -385,8 +421,4 @@ class TakeTurns implements Stage {
     this.#tentative?.abort('closed');
     this.#turn?.abort('closed');
   }
-}
-
-function toMs(samples: number): number {
-  return (samples * 1_000) / EAR_SAMPLE_RATE;
 }

@@ -37,6 +37,8 @@ export type FloorEvent =
       readonly voicedMs: number;
       /** Milliseconds since the last voiced sound. */
       readonly silentMs: number;
+      /** As that, counted from where the voice began to fade; 0 when it is there or back. */
+      readonly quietMs: number;
       /** Milliseconds since the caller's turn began. */
       readonly turnMs: number;
     }
@@ -44,6 +46,8 @@ export type FloorEvent =
   | { readonly type: 'verdict'; readonly verdict: EndVerdict }
   /** What was understood of a sound over the answer. */
   | { readonly type: 'words'; readonly meant: boolean; readonly final: boolean }
+  /** The answer was prepared from words that the caller did not say. */
+  | { readonly type: 'misheard' }
   /** Speech to text has words where voice activity heard no turn begin. */
   | { readonly type: 'unheard-words' }
   /** The caller typed a message. */
@@ -53,7 +57,9 @@ export type FloorEvent =
   /** The turn is over: its answer has been played, or there was none, or it failed. */
   | { readonly type: 'settled' }
   /** Nobody said anything for long. */
-  | { readonly type: 'idle' };
+  | { readonly type: 'idle' }
+  /** Another core was in the middle of an answer. */
+  | { readonly type: 'resumed' };
 
 /** `probable`: an answer may be prepared; `certain`: it may be spoken; `going-on`: a probable end was none. */
 export type EndVerdict = 'probable' | 'certain' | 'going-on';
@@ -71,12 +77,16 @@ export type FloorAction =
   | 'begin-call'
   /** The agent begins a turn by itself: the caller is asked whether they are there. */
   | 'begin-idle'
+  /** The agent goes on with the answer of another core. */
+  | 'begin-resumed'
   /** The caller's turn is over; the agent's begins. */
   | 'end-turn'
   /** As `end-turn`, held back until `confirm`. */
   | 'speculate'
   /** The turn that was probably over is. */
   | 'confirm'
+  /** Abort the turn under way, of which nothing was heard; its answer is made anew for the same sound. */
+  | 'redo'
   /** Fall silent for a sound, and hear it as what may become a turn. */
   | 'pause'
   /** Fall silent for it again. */
@@ -145,6 +155,8 @@ export function transition(state: FloorState, event: FloorEvent, options: TurnTa
       return state.floor === 'open' ? to(THINKS, 'begin-call') : to(state);
     case 'idle':
       return state.floor === 'open' ? to(THINKS, 'begin-idle') : to(state);
+    case 'resumed':
+      return state.floor === 'open' ? to(THINKS, 'begin-resumed') : to(state);
     case 'text':
       if (state.floor === 'open') return to(THINKS, 'begin-text');
       return to(THINKS, ...(soundOf(state) ? (['reject'] as const) : []), 'interrupt', 'begin-text');
@@ -152,6 +164,8 @@ export function transition(state: FloorState, event: FloorEvent, options: TurnTa
       return to(state.floor === 'agent' ? { ...state, audible: true, certain: true } : state);
     case 'settled':
       return onSettled(state);
+    case 'misheard':
+      return state.floor === 'agent' && !state.audible ? to(state, 'redo') : to(state);
     case 'unheard-words':
       return state.floor === 'open' ? to(CALLER, 'begin-speech') : to(state);
     case 'words':
@@ -200,7 +214,8 @@ function onVoice(state: FloorState, event: VoiceEvent, options: TurnTakingOption
     }
     case 'agent':
       if (!state.certain) {
-        if (voiced) return to(CALLER, 'continue', 'begin-speech');
+        // A voice that only fades is the end of what was probably the end.
+        if (event.speaking && event.quietMs === 0) return to(CALLER, 'continue', 'begin-speech');
         return event.silentMs >= options.backstopMs ? to({ ...state, certain: true }, 'confirm') : to(state);
       }
       if (!state.audible) {

@@ -33,7 +33,7 @@ export class TurnReports {
     this.#call.observe({ type: 'interruption', turn: turn?.number ?? 0, outcome, soundAtMs, atMs });
   }
 
-  speculation(turn: Turn | null, outcome: 'taken' | 'dropped'): void {
+  speculation(turn: Turn | null, outcome: 'taken' | 'dropped' | 'misheard'): void {
     if (turn === null) return;
     this.#call.observe({ type: 'speculation', turn: turn.number, outcome, atMs: this.#call.clock.now() });
   }

@@ -110,6 +110,46 @@ describe('hearing continuously', () => {
     expect(await words).toEqual({ text: 'is it ten' });
   });
 
+  test('does not take for the end of the turn what it asked for itself', async () => {
+    const { end, listen, interim, told } = setUp();
+    const utterance = listen();
+    interim('is it');
+    const words = utterance.finish();
+    end('is it ten', 'finalize');
+    await words;
+    interim('or nine');
+    end('or nine');
+    expect(told()).toEqual(['words: is it', 'asked: is it ten', 'words: or nine', 'ended: or nine']);
+  });
+
+  test('gives the words that were asked for to the one that takes its place, and what comes of them', async () => {
+    const { service, interim, end, hearing, listen } = setUp();
+    const first = listen();
+    interim('i would like');
+    void first.finish().catch(() => {});
+    const second = hearing.stt.listen({ signal: new AbortController().signal, insteadOf: [first] });
+    first.close();
+    end('i would like', 'finalize');
+    interim('a table');
+    const words = second.finish();
+    expect(service.streams[0]!.finalized).toBe(2);
+    end('a table', 'finalize');
+    expect(await words).toEqual({ text: 'i would like a table' });
+  });
+
+  test('gives words to the one that asked for them, when another one listens by then', async () => {
+    const { interim, end, listen } = setUp();
+    const first = listen();
+    interim('is it ten');
+    const words = first.finish();
+    const second = listen();
+    end('is it ten', 'finalize');
+    expect(await words).toEqual({ text: 'is it ten' });
+    interim('or nine');
+    end('or nine');
+    expect(await second.finish()).toEqual({ text: 'or nine' });
+  });
+
   test('does not give the words of a sound that was none to the next utterance', async () => {
     const { interim, end, listen } = setUp();
     const sound = listen();

@@ -20,9 +20,12 @@ class CountingEar implements SttUtterance {
   }
 }
 
-function setUp({ hasSpare = true } = {}) {
+function setUp({ hasSpare = true, asks = false } = {}) {
   const spares: CountingEar[] = [];
   const interims: string[] = [];
+  const heard: (number | undefined)[] = [];
+  const runs: { startedAtMs: number; endedAtMs: number }[] = [];
+  const service = { now: 1_000, finalized: 0, streamMs: 5_000 };
   const controller = new AbortController();
   const spare = {
     name: 'spare',
@@ -34,16 +37,29 @@ function setUp({ hasSpare = true } = {}) {
   };
   const utterance = new StreamUtterance({
     signal: controller.signal,
-    onInterim: (text) => interims.push(text),
+    onInterim: (text, heardMs) => {
+      interims.push(text);
+      heard.push(heardMs);
+    },
+    watch: { ran: (run) => runs.push(run), failedOver: () => {} },
     service: 'stream',
     spare: hasSpare ? spare : null,
-    now: () => 0,
-    finalize: () => true,
+    now: () => service.now,
+    finalize: () => {
+      service.finalized++;
+      return true;
+    },
+    asks,
+    streamMs: () => service.streamMs,
     takeSeconds: () => 0,
     onClosed: () => {},
   });
-  const hear = (samples: number) => utterance.write(new Int16Array(samples));
-  return { utterance, hear, spares, interims, controller };
+  /** The stage has given it to the stream before. */
+  const hear = (samples: number) => {
+    service.streamMs += samples / 16;
+    utterance.write(new Int16Array(samples));
+  };
+  return { utterance, hear, spares, interims, heard, runs, service, controller };
 }
 
 const gone = new Error('gone');
@@ -100,5 +116,97 @@ describe('an utterance of a stream that breaks', () => {
     withWords.utterance.ended('half of it');
     withWords.utterance.failed(gone);
     expect(await withWords.utterance.finish()).toEqual({ text: 'half of it' });
+  });
+});
+
+describe('an utterance of a stream that can be asked', () => {
+  test('has at its end the words that it was asked for, and tells how long those took', async () => {
+    const { utterance, hear, service, runs } = setUp({ asks: true });
+    hear(320);
+    utterance.interim('what');
+    const asked = utterance.ask!();
+    expect(utterance.ask!()).toStrictEqual(asked);
+    service.now += 47;
+    utterance.ended('what time');
+    expect(await asked).toBe(true);
+    service.now += 200;
+    expect(await utterance.finish()).toEqual({ text: 'what time' });
+    expect(service.finalized).toBe(1);
+    expect(runs).toMatchObject([{ startedAtMs: 1_000, endedAtMs: 1_047 }]);
+  });
+
+  test('that is over before the words come waits for those', async () => {
+    const { utterance, hear, service } = setUp({ asks: true });
+    hear(320);
+    void utterance.ask!();
+    const words = utterance.finish();
+    utterance.ended('yes');
+    expect(await words).toEqual({ text: 'yes' });
+    expect(service.finalized).toBe(1);
+  });
+
+  test('and goes on is asked again at its end, whenever the first words come', async () => {
+    const early = setUp({ asks: true });
+    early.hear(320);
+    void early.utterance.ask!();
+    early.utterance.ended('well');
+    early.hear(320);
+    const words = early.utterance.finish();
+    expect(early.service.finalized).toBe(2);
+    early.utterance.ended('no');
+    expect(await words).toEqual({ text: 'well no' });
+
+    const late = setUp({ asks: true });
+    late.hear(320);
+    void late.utterance.ask!();
+    late.hear(320);
+    late.utterance.interim('well no');
+    const lateWords = late.utterance.finish();
+    late.utterance.ended('well');
+    expect(late.service.finalized).toBe(2);
+    late.utterance.ended('no');
+    expect(await lateWords).toEqual({ text: 'well no' });
+  });
+
+  test('gives what it has, and still waits for, to the one that takes its place', async () => {
+    const before = setUp({ asks: true });
+    before.hear(320);
+    void before.utterance.ask!();
+    before.utterance.ended('i would');
+    before.hear(320);
+    void before.utterance.finish().catch(() => {});
+    const { utterance, hear, service } = setUp({ asks: true });
+    utterance.inherit(before.utterance);
+    before.utterance.close();
+    hear(320);
+    const words = utterance.finish();
+    expect(service.finalized).toBe(0);
+    utterance.ended('like');
+    expect(service.finalized).toBe(1);
+    utterance.ended('a table');
+    expect(await words).toEqual({ text: 'i would like a table' });
+  });
+
+  test('says how much of what was written its words are all of', () => {
+    const { utterance, hear, heard } = setUp();
+    utterance.interim('before', 4_000);
+    hear(16_000);
+    utterance.interim('what', 5_800);
+    utterance.interim('what', undefined);
+    expect(heard).toEqual([undefined, 800, undefined]);
+  });
+
+  test('gives up what was asked when it is closed or broken', async () => {
+    const { utterance, hear } = setUp({ asks: true });
+    hear(320);
+    const asked = utterance.ask!();
+    utterance.failed(gone);
+    expect(await asked).toBe(false);
+    expect(await utterance.ask!()).toBe(false);
+    const other = setUp({ asks: true });
+    other.hear(320);
+    const otherAsked = other.utterance.ask!();
+    other.utterance.close();
+    expect(await otherAsked).toBe(false);
   });
 });

@@ -21,6 +21,7 @@ function setUp(options: Partial<TakeTurnsOptions> = {}) {
       segmentStart: 512,
       voicedMs: 64,
       silentMs: 0,
+      quietMs: overrides.silentMs ?? 0,
       ...overrides,
     });
   push({ kind: 'call-started', atMs: clock.now() });
@@ -155,6 +156,39 @@ describe('the turn-taking stage', () => {
     expect(ended()).toHaveLength(2);
     const told = call.observations.flatMap((each) => (each.type === 'speculation' ? [each.outcome] : []));
     expect(told).toEqual(['dropped', 'taken']);
+  });
+
+  test('makes the answer anew when it was prepared from other words, in a turn of its own and as certain as before', () => {
+    const { call, voice, started, ended } = setUp();
+    const speculations = () => call.observations.flatMap((each) => (each.type === 'speculation' ? [each.outcome] : []));
+    voice({});
+    voice({ silentMs: 96 });
+    const first = started()[0]!.turn;
+    first.presume();
+    first.misheard();
+    const second = started()[1]!.turn;
+    expect(first.signal.reason).toBe('continued');
+    expect([second.continues, second.certain, second.marks.lastSoundAtMs]).toEqual([
+      first,
+      false,
+      first.marks.lastSoundAtMs,
+    ]);
+    expect(started()[1]!.position).toBeNull();
+    expect(ended().map(({ turn, text }) => [turn, text])).toEqual([
+      [first, null],
+      [second, null],
+    ]);
+    second.presume();
+    voice({ speaking: false, silentMs: 512 });
+    expect([second.confirmed, second.certain]).toEqual([true, false]);
+    second.misheard();
+    const third = started()[2]!.turn;
+    expect(third.certain).toBe(true);
+    expect(third.marks.endedAtMs).toBe(second.marks.endedAtMs);
+    expect(speculations()).toEqual(['misheard', 'taken', 'misheard']);
+    voice({ segment: 2, voicedMs: 192 });
+    expect(third.signal.reason).toBe('continued');
+    expect(started()[3]!.turn.root).toBe(first.root);
   });
 
   test('does not hear the caller before its greeting is over, when told so', () => {

@@ -21,6 +21,7 @@ const voice = (overrides: Partial<Extract<FloorEvent, { type: 'voice' }>> = {}):
   speaking: true,
   voicedMs: 64,
   silentMs: 0,
+  quietMs: overrides.silentMs ?? 0,
   turnMs: 0,
   ...overrides,
 });
@@ -70,7 +71,17 @@ describe('a probable end', () => {
   test('is dropped at the first voiced window, or when the judge takes it back', () => {
     expect(step(GUESSES, voice({ voicedMs: 32 }))).toEqual({ state: CALLER, actions: ['continue', 'begin-speech'] });
     expect(step(GUESSES, voice({ silentMs: 32 }))).toEqual({ state: GUESSES, actions: [] });
+    expect(step(GUESSES, voice({ silentMs: 0, quietMs: 96 }))).toEqual({ state: GUESSES, actions: [] });
     expect(step(GUESSES, verdict('going-on'))).toEqual({ state: CALLER, actions: ['continue', 'begin-speech'] });
+  });
+});
+
+describe('an answer to words that were not said', () => {
+  test('is made anew, as certain as it was', () => {
+    const misheard: FloorEvent = { type: 'misheard' };
+    expect(step(GUESSES, misheard)).toEqual({ state: GUESSES, actions: ['redo'] });
+    expect(step(THINKS, misheard)).toEqual({ state: THINKS, actions: ['redo'] });
+    for (const state of [OPEN, CALLER, SPEAKS, PAUSED]) expect(step(state, misheard)).toEqual({ state, actions: [] });
   });
 });
 
@@ -151,5 +162,72 @@ describe('a sound over the agent', () => {
     expect(step(PAUSED, { type: 'settled' })).toEqual({ state: CALLER, actions: ['resume', 'adopt'] });
     const resumed = speaksOver({ paused: false, asked: true });
     expect(step(resumed, { type: 'settled' })).toEqual({ state: OPEN, actions: ['reject'] });
+  });
+});
+
+describe('any order of events', () => {
+  /** Repeatable: a linear congruence, 0 to `below` - 1. */
+  function dice(seed: number) {
+    let state = seed;
+    return (below: number) => {
+      state = (state * 1_103_515_245 + 12_345) & 0x7fffffff;
+      return (state >> 8) % below;
+    };
+  }
+
+  function anyEvent(roll: (below: number) => number): FloorEvent {
+    const silentMs = [0, 0, 32, 128, 500, 3_000][roll(6)]!;
+    const events: FloorEvent[] = [
+      voice({ speaking: roll(2) === 0, voicedMs: roll(800), silentMs, quietMs: silentMs + 32 * roll(3) }),
+      verdict((['probable', 'certain', 'going-on'] as const)[roll(3)]!),
+      words(roll(2) === 0, roll(2) === 0),
+      { type: 'misheard' },
+      { type: 'audible' },
+      { type: 'settled' },
+      { type: 'text' },
+      { type: 'unheard-words' },
+      { type: 'idle' },
+      { type: 'call-started' },
+    ];
+    return events[roll(events.length)]!;
+  }
+
+  test.each([1, 2, 3, 4])('keeps the turns in order: seed %i', (seed) => {
+    const roll = dice(seed);
+    let state: FloorState = OPEN;
+    /** A turn that is open, and one for a sound over the agent. */
+    let open = false;
+    let tentative = false;
+    for (let count = 0; count < 5_000; count++) {
+      const event = anyEvent(roll);
+      // Nothing of an uncertain answer is ever heard.
+      if (event.type === 'audible' && (state.floor !== 'agent' || !state.certain)) continue;
+      const { state: next, actions }: ReturnType<typeof step> = step(state, event);
+      for (const action of actions) {
+        if (action === 'interrupt' || action === 'continue') {
+          expect(open).toBe(true);
+          open = false;
+        } else if (action.startsWith('begin-')) {
+          expect(open).toBe(false);
+          open = true;
+        } else if (action === 'end-turn' || action === 'speculate' || action === 'confirm') expect(open).toBe(true);
+        else if (action === 'redo') {
+          expect(open).toBe(true);
+          expect(state).toMatchObject({ floor: 'agent', audible: false });
+          expect(next).toEqual(state);
+        } else if (action === 'pause') {
+          expect(tentative).toBe(false);
+          tentative = true;
+        } else if (action === 'adopt' || action === 'reject') {
+          expect(tentative).toBe(true);
+          tentative = false;
+          if (action === 'adopt') open = true;
+        }
+      }
+      if (event.type === 'settled' && next.floor === 'open') open = false;
+      state = next;
+      expect(open).toBe(state.floor !== 'open');
+      expect(tentative).toBe(state.floor === 'agent' && state.sound !== null);
+    }
   });
 });

@@ -25,6 +25,11 @@ export class AudioTrail {
     this.#maxSamples = maxSamples;
   }
 
+  /** Samples of the stream so far. */
+  get position(): number {
+    return this.#position;
+  }
+
   /** Samples kept. */
   get length(): number {
     return this.#samples;

@@ -169,7 +169,7 @@ class FluxSession implements DialectSession {
     if (info.event === 'StartOfTurn' || text !== '') this.#inTurn = true;
     if (info.event === 'EagerEndOfTurn') this.#link.eagerEnd(text, info.end_of_turn_confidence);
     else if (info.event === 'TurnResumed') this.#link.resumed();
-    if (text !== '' && info.event !== 'EagerEndOfTurn') this.#link.interim(text, words);
+    if (text !== '' && info.event !== 'EagerEndOfTurn') this.#link.interim(text, words, info.audio_window_end);
     if (!this.#inTurn) this.#link.settled(info.audio_window_end - ONSET_S);
     if (!passed) return;
     if (!this.#inTurn) this.#done();

@@ -73,6 +73,7 @@ function dialect(settings: Settings, detectsTurns: boolean): SttDialect {
   return {
     service: 'Deepgram',
     keepAliveMs: KEEP_ALIVE_MS,
+    finalizesInMidStream: true,
     address: () =>
       deepgramAddress(settings, '/v1/listen', {
         model: settings.model,
@@ -149,7 +150,7 @@ class NovaSession implements DialectSession {
     const text = best?.transcript.trim() ?? '';
     const words: readonly DialectWord[] = best?.words ?? [];
     if (!results.is_final) {
-      if (text !== '') this.#link.interim(text, words);
+      if (text !== '') this.#link.interim(text, words, until);
       return;
     }
     this.#finalUntil = until;

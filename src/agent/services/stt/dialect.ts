@@ -24,6 +24,8 @@ export interface SttDialect {
   session(link: DialectLink): DialectSession;
   /** Nothing sent for so long, and `keepAlive()` is called; null when the service doesn't mind. */
   readonly keepAliveMs: number | null;
+  /** `finalize` may be asked in the middle of an utterance: it costs nothing and the stream goes on. @defaultValue false */
+  readonly finalizesInMidStream?: boolean;
 }
 
 /** What the stream asks of a dialect. */
@@ -53,8 +55,8 @@ export interface DialectLink {
   readonly sentSeconds: number;
   /** Send audio that the caller didn't speak. */
   sendSilence(ms: number): void;
-  /** Words of the turn after its finals, still open to change. */
-  interim(text: string, words: readonly DialectWord[]): void;
+  /** Words of the turn after its finals, still open to change: all up to `until`, where the service says that. */
+  interim(text: string, words: readonly DialectWord[], until?: number): void;
   /** Words that stay. Audio up to `until` needs no repetition. */
   final(text: string, words: readonly DialectWord[], until: number): void;
   eagerEnd(text: string, confidence: number): void;

@@ -50,6 +50,11 @@ export class OpenAiCompatibleStt implements Stt {
     this.#server.warm();
   }
 
+  /** Of `OpenAiServer`. */
+  connectMs(): number | null {
+    return this.#server.connectMs;
+  }
+
   /** Ends what is under way. Idempotent. */
   close(): void {
     this.#closed = true;

@@ -5,6 +5,7 @@
 import type { Clock } from '../../../clock.ts';
 import { AntipodeError } from '../../../errors.ts';
 import type { Logger } from '../../../telemetry/index.ts';
+import { ConnectTime } from '../connect-time.ts';
 import type {
   StreamingStt,
   SttListenOptions,
@@ -30,10 +31,15 @@ export interface PooledSttOptions {
 export class PooledStt implements StreamingStt {
   readonly name: string;
   readonly #pool: StreamPool;
+  readonly #connectTime = new ConnectTime();
 
   constructor(options: PooledSttOptions) {
     this.name = options.name;
-    this.#pool = new StreamPool({ clock: options.clock, create: () => new SocketSttStream(options) });
+    this.#pool = new StreamPool({
+      clock: options.clock,
+      create: () => new SocketSttStream({ ...options, connectTime: this.#connectTime }),
+      asks: options.dialect.finalizesInMidStream ?? false,
+    });
   }
 
   listen(options: SttListenOptions): SttUtterance {
@@ -42,6 +48,11 @@ export class PooledStt implements StreamingStt {
 
   warm(): void {
     this.#pool.warm();
+  }
+
+  /** What opening the newest connection took, one round trip, ms; null before there was one. */
+  connectMs(): number | null {
+    return this.#connectTime.ms;
   }
 
   close(): void {

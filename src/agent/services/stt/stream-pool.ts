@@ -11,6 +11,8 @@ import type { SocketSttStream } from './stream.ts';
 export interface StreamPoolOptions {
   clock: Clock;
   create(): SocketSttStream;
+  /** Utterances may be asked for their words before they end. @defaultValue false */
+  asks?: boolean;
   /** Connections without an utterance. */
   maxIdle?: number;
   /** After so long without an utterance a connection is closed. */
@@ -18,7 +20,7 @@ export interface StreamPoolOptions {
   maxUtteranceMs?: number;
 }
 
-export const STREAM_POOL_DEFAULTS = { maxIdle: 16, idleMs: 60_000, maxUtteranceMs: 600_000 } as const;
+export const STREAM_POOL_DEFAULTS = { asks: false, maxIdle: 16, idleMs: 60_000, maxUtteranceMs: 600_000 } as const;
 
 export class StreamPool {
   readonly #options: Required<StreamPoolOptions>;
@@ -46,7 +48,8 @@ export class StreamPool {
   listen(options: SttListenOptions): SttUtterance {
     if (this.#closed) throw new AntipodeError('ERR_SHUTTING_DOWN', 'Speech to text is closed.');
     const stream = this.#borrow();
-    const utterance = new Utterance(stream, options, this.#options.maxUtteranceMs, (reusable) => {
+    const Kind = this.#options.asks ? AskableUtterance : Utterance;
+    const utterance = new Kind(stream, options, this.#options.maxUtteranceMs, (reusable) => {
       this.#utterances.delete(utterance);
       if (reusable) this.#keep(stream);
       else stream.close();
@@ -108,7 +111,15 @@ class Utterance implements SttUtterance {
   readonly #onAbort: () => void;
   readonly #settle: PromiseWithResolvers<Transcription> = Promise.withResolvers();
   readonly #turns: string[] = [];
+  /** Where in the stream it begins. */
+  readonly #startMs: number;
   #samples = 0;
+  /** Of them, those whose words were asked for; and told. */
+  #askedSamples = 0;
+  #answeredSamples = 0;
+  #finishing = false;
+  /** Whoever waits for the words that were asked for. */
+  #asked: PromiseWithResolvers<boolean> | null = null;
   #over = false;
   failed = false;
 
@@ -119,6 +130,7 @@ class Utterance implements SttUtterance {
     release: (reusable: boolean) => void,
   ) {
     this.#stream = stream;
+    this.#startMs = stream.writtenMs;
     this.#options = options;
     this.#maxSamples = (maxUtteranceMs * EAR_SAMPLE_RATE) / 1_000;
     this.#release = release;
@@ -149,8 +161,36 @@ class Utterance implements SttUtterance {
   }
 
   finish(): Promise<Transcription> {
-    if (!this.#over) this.#stream.finalize();
+    this.#finishing = true;
+    if (!this.#over) this.#finalize();
     return this.#settle.promise;
+  }
+
+  /** What has been asked for is not asked for again: few services answer twice. */
+  #finalize(): void {
+    if (this.#asked !== null) return;
+    if (this.#samples > 0 && this.#answeredSamples === this.#samples) {
+      this.#done();
+      return;
+    }
+    this.#askedSamples = this.#samples;
+    this.#asked = Promise.withResolvers();
+    this.#stream.finalize();
+  }
+
+  protected askForWords(): Promise<boolean> {
+    if (this.#over || this.#samples === 0) return Promise.resolve(false);
+    if (this.#answeredSamples < this.#samples) this.#finalize();
+    return this.#asked?.promise ?? Promise.resolve(!this.#over);
+  }
+
+  #done(): void {
+    this.#settle.resolve({ text: this.#text });
+    this.#end(null);
+  }
+
+  get #text(): string {
+    return this.#turns.join(' ');
   }
 
   close(): void {
@@ -159,23 +199,42 @@ class Utterance implements SttUtterance {
 
   #hear(event: SttStreamEvent): void {
     if (event.type === 'interim' && event.text !== '') {
-      this.#options.onInterim?.([...this.#turns, event.text].join(' '));
+      const heardMs = event.heardMs === undefined ? undefined : event.heardMs - this.#startMs;
+      this.#options.onInterim?.([...this.#turns, event.text].join(' '), heardMs);
       return;
     }
     if (event.type !== 'turnEnd') return;
     if (event.text !== '') this.#turns.push(event.text);
     if (event.cause !== 'finalize') return;
-    this.#settle.resolve({ text: this.#turns.join(' ') });
-    this.#end(null);
+    this.#answeredSamples = this.#askedSamples;
+    this.#asked?.resolve(true);
+    this.#asked = null;
+    if (!this.#finishing) {
+      if (this.#text !== '') this.#options.onInterim?.(this.#text, toMs(this.#answeredSamples));
+    } else if (this.#answeredSamples === this.#samples) this.#done();
+    // More had been written since they were asked for.
+    else this.#finalize();
   }
 
-  /** @param reason null when all words are here: the stream may be used again, as it may when it heard nothing */
+  /** @param reason null when all words were wanted and are here; else the stream is used again if it owes none */
   #end(reason: unknown): void {
     if (this.#over) return;
     this.#over = true;
     this.#options.signal.removeEventListener('abort', this.#onAbort);
     this.#stream.attach(null);
+    this.#asked?.resolve(false);
     if (reason !== null) this.#settle.reject(reason);
-    this.#release(reason === null || (this.#samples === 0 && !this.failed));
+    const isTold = this.#asked === null && this.#answeredSamples === this.#samples;
+    this.#release(reason === null || (isTold && !this.failed));
   }
+}
+
+class AskableUtterance extends Utterance {
+  ask(): Promise<boolean> {
+    return this.askForWords();
+  }
+}
+
+function toMs(samples: number): number {
+  return (samples * 1_000) / EAR_SAMPLE_RATE;
 }

@@ -3,10 +3,12 @@
  * breaks in the middle, with all audio that is not words yet sent again; keep-alive; time-outs; and turns put together
  * from what the dialect reads. Owns no protocol.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Clock, Timer } from '../../../clock.ts';
 import { AntipodeError } from '../../../errors.ts';
 import type { Logger } from '../../../telemetry/index.ts';
 import { EAR_SAMPLE_RATE } from '../../types.ts';
+import type { ConnectTime } from '../connect-time.ts';
 import { ServiceSocket, type SocketEnd } from '../service-socket.ts';
 import type { SttStream, SttStreamEvent, SttStreamHandlers, SttTurnEndCause, SttWord } from '../stt.ts';
 import { AudioTrail } from './audio-trail.ts';
@@ -22,6 +24,7 @@ export interface SocketSttStreamOptions {
   /** Audio that is kept to be sent again. */
   maxRepeatedMs?: number;
   maxBufferedBytes?: number;
+  connectTime?: ConnectTime;
 }
 
 export const STT_STREAM_DEFAULTS = { maxRepeatedMs: 60_000 } as const;
@@ -43,6 +46,8 @@ export class SocketSttStream implements SttStream {
   readonly #options: SocketSttStreamOptions;
   readonly #trail: AudioTrail;
   #handlers: SttStreamHandlers | null = null;
+  /** Runs code for whoever the stream hears now: the connection's events come for whoever had opened it. */
+  #within = AsyncLocalStorage.snapshot();
   #connection: Connection | null = null;
   #retried = false;
   #closed = false;
@@ -68,9 +73,19 @@ export class SocketSttStream implements SttStream {
     return this.#closed;
   }
 
+  get asks(): boolean {
+    return this.#options.dialect.finalizesInMidStream ?? false;
+  }
+
+  /** Milliseconds that were written in all. */
+  get writtenMs(): number {
+    return (this.#trail.position * 1_000) / EAR_SAMPLE_RATE;
+  }
+
   /** From now on these are told; null lets go of the stream, which stays connected. */
   attach(handlers: SttStreamHandlers | null): void {
     this.#handlers = handlers;
+    this.#within = AsyncLocalStorage.snapshot();
     this.#retried = false;
   }
 
@@ -117,16 +132,17 @@ export class SocketSttStream implements SttStream {
     if (this.#closed) return;
     const handlers = this.#handlers;
     this.close();
-    handlers?.onError(error);
+    this.#within(() => handlers?.onError(error));
   }
 
   #connect(): Connection {
-    const { dialect, clock, connectTimeoutMs, maxBufferedBytes } = this.#options;
+    const { dialect, clock, connectTimeoutMs, maxBufferedBytes, connectTime = null } = this.#options;
     const current = (): boolean => this.#connection === connection;
     const socket = new ServiceSocket({
       service: dialect.service,
       address: dialect.address(),
       clock,
+      connectTime,
       ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
       ...(maxBufferedBytes !== undefined && { maxBufferedBytes }),
       handlers: {
@@ -179,11 +195,12 @@ export class SocketSttStream implements SttStream {
         of().sent += samples;
         of().session.audio(Buffer.alloc(samples * 2));
       },
-      interim: (text, words) => {
+      interim: (text, words, until) => {
         if (!present()) return;
         this.#tail = text;
         this.#watchTurn();
-        this.#tell({ type: 'interim', text: this.#turnText(), words: placed(words) });
+        const heard = until === undefined ? {} : { heardMs: this.#toMs(until) };
+        this.#tell({ type: 'interim', text: this.#turnText(), words: placed(words), ...heard });
       },
       final: (text, words, until) => {
         if (!present()) return;
@@ -206,7 +223,7 @@ export class SocketSttStream implements SttStream {
       retire: () => {
         if (!present()) return;
         this.#disconnect(false);
-        this.#connection = this.#connect();
+        this.#connection = this.#within(() => this.#connect());
       },
       fail: (error) => present() && this.#fail(error),
       after: (delayMs, callback) => {
@@ -296,7 +313,7 @@ export class SocketSttStream implements SttStream {
     log.warn({ err: end.error, service: dialect.service }, 'speech service lost, connecting again');
     this.#tail = '';
     this.#resumed();
-    this.#connection = this.#connect();
+    this.#connection = this.#within(() => this.#connect());
   }
 
   #disconnect(politely: boolean): void {
@@ -338,12 +355,16 @@ export class SocketSttStream implements SttStream {
   }
 
   #place(word: DialectWord): SttWord {
-    const toMs = (seconds: number): number =>
-      Math.round((this.#trail.toStream(seconds * EAR_SAMPLE_RATE) * 1_000) / EAR_SAMPLE_RATE);
-    return { text: word.text, startMs: toMs(word.start), endMs: toMs(word.end), confidence: word.confidence };
+    const { text, start, end, confidence } = word;
+    return { text, startMs: this.#toMs(start), endMs: this.#toMs(end), confidence };
+  }
+
+  /** From seconds of the present connection to milliseconds of all that was written. */
+  #toMs(seconds: number): number {
+    return Math.round((this.#trail.toStream(seconds * EAR_SAMPLE_RATE) * 1_000) / EAR_SAMPLE_RATE);
   }
 
   #tell(event: SttStreamEvent): void {
-    this.#handlers?.onEvent(event);
+    this.#within(() => this.#handlers?.onEvent(event));
   }
 }

@@ -31,7 +31,7 @@ export function firstOf(...judges: readonly [EndOfTurn, ...EndOfTurn[]]): EndOfT
           for (const watch of watches) watch.begin();
         },
         voice(frame) {
-          if (frame.silentMs === 0) guesser = null;
+          if (frame.quietMs === 0) guesser = null;
           for (const watch of watches) watch.voice(frame);
         },
         audio(frame) {

@@ -4,11 +4,11 @@ import type { EndOfTurn } from './end-of-turn.ts';
 export interface SilenceOptions {
   /** Silence that ends the turn. */
   endMs?: number;
-  /** Silence from which an end is probable; null to guess never. */
+  /** Silence from which an end is probable, counted from where the voice begins to fade; null to guess never. */
   probableMs?: number | null;
 }
 
-export const SILENCE_DEFAULTS = { endMs: 500, probableMs: 128 } as const satisfies Required<SilenceOptions>;
+export const SILENCE_DEFAULTS = { endMs: 500, probableMs: 96 } as const satisfies Required<SilenceOptions>;
 
 export function silence(options: SilenceOptions = {}): EndOfTurn {
   const { endMs, probableMs } = { ...SILENCE_DEFAULTS, ...options };
@@ -22,13 +22,13 @@ export function silence(options: SilenceOptions = {}): EndOfTurn {
           listening = true;
           guessed = false;
         },
-        voice({ silentMs }) {
+        voice({ silentMs, quietMs }) {
           if (!listening) return;
-          if (silentMs === 0) guessed = false;
+          if (quietMs === 0) guessed = false;
           if (silentMs >= endMs) {
             listening = false;
             report('certain');
-          } else if (probableMs !== null && silentMs >= probableMs && !guessed) {
+          } else if (probableMs !== null && quietMs >= probableMs && !guessed) {
             guessed = true;
             report('probable');
           }

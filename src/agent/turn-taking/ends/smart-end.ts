@@ -11,7 +11,10 @@ import type { EndOfTurn } from './end-of-turn.ts';
 export interface SmartEndOptions {
   model: Pick<SmartTurn, 'probability'>;
   log: Logger;
-  /** Silence from which an end is probable: an answer is prepared while the model is still to be asked. */
+  /**
+   * Silence from which an end is probable, counted from where the voice begins to fade: an answer is prepared while the
+   * model is still to be asked.
+   */
   probableMs?: number;
   /** Silence after which the model is asked, once a pause. */
   askAfterMs?: number;
@@ -24,7 +27,7 @@ export interface SmartEndOptions {
 }
 
 export const SMART_END_DEFAULTS = {
-  probableMs: 128,
+  probableMs: 96,
   askAfterMs: 200,
   threshold: 0.5,
   unfinishedMs: 1_500,
@@ -82,9 +85,9 @@ export function smartEnd(options: SmartEndOptions): EndOfTurn {
         audio({ audio }) {
           heard.write(audio.pcm);
         },
-        voice({ silentMs }) {
+        voice({ silentMs, quietMs }) {
           if (!listening) return;
-          if (silentMs === 0) {
+          if (quietMs === 0) {
             if (question !== null || guessed) forget();
             return;
           }
@@ -94,7 +97,7 @@ export function smartEnd(options: SmartEndOptions): EndOfTurn {
             report('certain', 'silence');
             return;
           }
-          if (!guessed && silentMs >= probableMs) {
+          if (!guessed && quietMs >= probableMs) {
             guessed = true;
             report('probable');
           }

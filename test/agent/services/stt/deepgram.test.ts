@@ -123,6 +123,68 @@ describe('Deepgram nova-3', () => {
     expect(fake.server.requests.length).toBe(1);
   });
 
+  test('has the words that were asked for before the end, on the same connection, and asks again only for more', async () => {
+    const { fake, stt } = await start();
+    const interims: unknown[] = [];
+    const utterance = listen(stt, { onInterim: (text, heardMs) => interims.push([text, heardMs]) });
+    speak(utterance, ['one', 'two']);
+    expect(await utterance.ask!()).toBe(true);
+    expect(interims.at(-1)).toEqual(['one two', 600]);
+    speak(utterance, ['three']);
+    expect(await utterance.ask!()).toBe(true);
+    expect(await utterance.ask!()).toBe(true);
+    expect(await utterance.finish()).toEqual({ text: 'one two three' });
+    expect(fake.controls.filter((type) => type === 'Finalize')).toHaveLength(2);
+    const next = listen(stt);
+    speak(next, ['four']);
+    expect(await next.finish()).toEqual({ text: 'four' });
+    expect(fake.server.requests).toHaveLength(1);
+  });
+
+  test('waits for the words of what was said after it was asked', async () => {
+    const { fake, stt } = await start();
+    stt.warm();
+    await expect.poll(() => fake.server.openCount, { timeout: 20_000 }).toBe(1);
+    const utterance = listen(stt);
+    speak(utterance, ['one']);
+    const asked = utterance.ask!();
+    speak(utterance, ['two']);
+    const words = utterance.finish();
+    expect(await asked).toBe(true);
+    expect(await words).toEqual({ text: 'one two' });
+    expect(fake.controls.filter((type) => type === 'Finalize')).toHaveLength(2);
+  });
+
+  test('keeps the connection of an utterance that is given up when all of its words were told', async () => {
+    const { fake, stt } = await start();
+    const told = listen(stt);
+    speak(told, ['one']);
+    await told.ask!();
+    told.close();
+    expect(await told.ask!()).toBe(false);
+    const owed = listen(stt);
+    speak(owed, ['two']);
+    const asked = owed.ask!();
+    owed.close();
+    expect(await asked).toBe(false);
+    const next = listen(stt);
+    speak(next, ['three']);
+    expect(await next.finish()).toEqual({ text: 'three' });
+    expect(fake.server.requests).toHaveLength(2);
+  });
+
+  test('says how much of the sound its words so far are all of, utterance by utterance', async () => {
+    const { stt } = await start();
+    for (let count = 0; count < 2; count++) {
+      const heard: (number | undefined)[] = [];
+      const utterance = listen(stt, { onInterim: (_text, heardMs) => heard.push(heardMs) });
+      speak(utterance, ['one', 'two']);
+      await expect.poll(() => heard.length, { timeout: 20_000 }).toBeGreaterThan(0);
+      await utterance.finish();
+      for (const ms of heard) expect(ms! > 0 && ms! <= 600).toBe(true);
+    }
+  });
+
   test('does not need an answer to Finalize', async () => {
     const { fake, stt } = await start({ finalizeQuietMs: 50 });
     fake.faults.forgetsFinalize = true;

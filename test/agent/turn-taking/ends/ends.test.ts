@@ -12,7 +12,7 @@ function judging(judge: EndOfTurn) {
   const said: string[] = [];
   const watch = judge.open((verdict, by = judge.name) => said.push(`${verdict} by ${by}`));
   let position = 0;
-  const window = (silentMs: number): void => {
+  const window = (silentMs: number, quietMs = silentMs): void => {
     position += 512;
     const frame: VoiceFrame = {
       kind: 'voice',
@@ -23,6 +23,7 @@ function judging(judge: EndOfTurn) {
       segmentStart: 0,
       voicedMs: 500,
       silentMs,
+      quietMs,
     };
     watch.voice(frame);
   };
@@ -55,6 +56,17 @@ describe('silence', () => {
     expect(cautious.said).toEqual(['certain by silence']);
   });
 
+  test('finds an end probable by a voice that fades, and certain only by silence', () => {
+    const { said, window } = judging(silence({ endMs: 300 }));
+    window(0, 64);
+    window(0, 96);
+    expect(said).toEqual(['probable by silence']);
+    window(288, 416);
+    expect(said).toEqual(['probable by silence']);
+    window(320, 448);
+    expect(said).toEqual(['probable by silence', 'certain by silence']);
+  });
+
   test('says nothing of what is no turn', () => {
     const { said, window, watch } = judging(silence());
     watch.end();
@@ -72,6 +84,22 @@ describe('speech to text that detects turns', () => {
     window(5_000);
     for (const event of ['words', 'probably-ended', 'resumed', 'probably-ended', 'ended', 'ended'] as const) stt(event);
     expect(said).toEqual(['probable by stt', 'going-on by stt', 'probable by stt', 'certain by stt']);
+  });
+
+  test('ends by 224 ms of silence a turn whose words were asked for, unless there are new ones', () => {
+    const { said, stt, window } = judging(sttEnd());
+    stt('words');
+    stt('asked');
+    window(192);
+    expect(said).toEqual([]);
+    window(0);
+    stt('words');
+    window(1_000);
+    expect(said).toEqual([]);
+    stt('asked');
+    window(224);
+    window(256);
+    expect(said).toEqual(['certain by stt']);
   });
 });
 
@@ -140,6 +168,17 @@ describe('Smart Turn', () => {
     questions[1]!.answer.resolve(1);
     await settle();
     expect(said).toEqual(['probable by smart-turn', 'probable by smart-turn', 'certain by smart-turn']);
+  });
+
+  test('is not asked while the voice only fades', () => {
+    const { questions, said, window } = asking();
+    window(0, 32);
+    window(0, 96);
+    window(192, 288);
+    expect(said).toEqual(['probable by smart-turn']);
+    expect(questions).toHaveLength(0);
+    window(224, 320);
+    expect(questions).toHaveLength(1);
   });
 
   test('that fails leaves the turn to half a second of silence', async () => {
