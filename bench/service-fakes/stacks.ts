@@ -1,12 +1,18 @@
 /**
- * Two stacks of services by the catalogue's published latencies, and what of those figures a fake has to wait. Owns the
+ * Stacks of services by the catalogue's published latencies, and what of those figures a fake has to wait. Owns the
  * choice and its arithmetic; every figure is read from the catalogue.
  */
 import { loadCatalogue } from '../../src/agent/services/catalogue/index.ts';
 
 export const STACKS = {
   fast: { stt: 'deepgram/nova-3', llm: 'groq/openai/gpt-oss-120b', tts: 'cartesia/sonic-3' },
-  common: { stt: 'deepgram/nova-3', llm: 'openai/gpt-4.1', tts: 'elevenlabs/eleven_flash_v2_5' },
+  /**
+   * What Pipecat's quickstart (examples/quickstart/bot.py: Deepgram, OpenAI with gpt-4.1 as its default, Cartesia) and
+   * LiveKit's starter (agent-starter-python: deepgram/nova-3, a model of OpenAI's, cartesia/sonic-3) have in common.
+   */
+  common: { stt: 'deepgram/nova-3', llm: 'openai/gpt-4.1', tts: 'cartesia/sonic-3' },
+  /** The same with another voice. */
+  elevenLabs: { stt: 'deepgram/nova-3', llm: 'openai/gpt-4.1', tts: 'elevenlabs/eleven_flash_v2_5' },
 } as const;
 export type StackName = keyof typeof STACKS;
 

@@ -30,5 +30,7 @@ describe('the stacks of services', () => {
     expect(llm).toEqual({ p50Ms: 98, p95Ms: 217 });
     expect(tts).toEqual({ p50Ms: 188, p95Ms: 282 });
     expect(sources.join(' ')).toContain('p95 unpublished, taken as 282');
+    expect(latenciesOf('common')).toMatchObject({ stt, llm: { p50Ms: 536, p95Ms: 1771 }, tts });
+    expect(latenciesOf('elevenLabs')).toMatchObject({ stt, llm: { p50Ms: 536 }, tts: { p50Ms: 288, p95Ms: 432 } });
   });
 });

@@ -17,6 +17,8 @@ export interface DeepgramFaults {
 export interface FakeDeepgramOptions {
   /** Before an answer at the end of a turn, drawn for each, ms. */
   latency?: () => number;
+  /** How far behind the sound the words of interim results of `/v1/listen` are, drawn for each, ms. @defaultValue 0 */
+  interimLag?: () => number;
   /** What it hears with. @defaultValue an ear for tone words */
   ear?: () => FakeEar;
 }
@@ -33,10 +35,12 @@ export class FakeDeepgram {
   readonly controls: string[] = [];
 
   readonly ear: () => FakeEar;
+  readonly interimLag: () => number;
 
-  private constructor(server: HearingServer, ear: () => FakeEar) {
+  private constructor(server: HearingServer, options: FakeDeepgramOptions) {
     this.server = server;
-    this.ear = ear;
+    this.ear = options.ear ?? (() => new ToneEar(RATE));
+    this.interimLag = options.interimLag ?? (() => 0);
   }
 
   static async start(options: FakeDeepgramOptions = {}): Promise<FakeDeepgram> {
@@ -49,7 +53,7 @@ export class FakeDeepgram {
         '/v2/listen': (peer) => new FluxDialog(peer, fake!),
       },
     });
-    fake = new FakeDeepgram(server, options.ear ?? (() => new ToneEar(RATE)));
+    fake = new FakeDeepgram(server, options);
     return fake;
   }
 
@@ -122,8 +126,16 @@ class NovaDialog extends Dialog {
       this.#final({});
     } else if (this.audio.length - this.#shown >= RATE * 0.2) {
       this.#shown = this.audio.length;
-      this.#results(words, { is_final: false });
+      this.#interim(words);
     }
+  }
+
+  /** Its cursor of the transcript is behind the one of the sound; what is final or awaited has all of it. */
+  #interim(words: readonly HeardTone[]): void {
+    const until = this.audio.length - Math.round((this.fake.interimLag() * RATE) / 1_000);
+    if (until <= this.#from) return;
+    const known = words.filter(({ end }) => end <= until);
+    this.#results(known, { is_final: false }, until);
   }
 
   #final(marks: object): void {
@@ -133,14 +145,14 @@ class NovaDialog extends Dialog {
     this.#shown = this.#from;
   }
 
-  #results(words: readonly HeardTone[], marks: object): void {
+  #results(words: readonly HeardTone[], marks: object, until = this.audio.length): void {
     // Words that are asked for, or end a turn, are what a caller waits for.
     const isAwaited = 'from_finalize' in marks || 'speech_final' in marks;
     const message = {
       type: 'Results',
       channel_index: [0, 1],
       start: this.#from / RATE,
-      duration: (this.audio.length - this.#from) / RATE,
+      duration: (until - this.#from) / RATE,
       speech_final: false,
       ...marks,
       channel: { alternatives: [{ transcript: join(words), confidence: 0.9, words: words.map(withTimes) }] },

@@ -84,6 +84,8 @@ export class FakeOpenAiCompatible extends HttpFake {
   readonly headers: IncomingMessage['headers'][] = [];
   trouble: FakeTrouble | null = null;
   answer: FakeAnswer = { text: 'Hello.' };
+  /** Makes an answer of each request, instead of `answer`. */
+  answerTo: ((asked: FakeCompatibleRequest) => FakeAnswer) | null = null;
   readonly #dialect: FakeDialect;
   readonly #timing: FakeTiming;
   #stalled: ServerResponse | null = null;
@@ -148,6 +150,7 @@ export class FakeOpenAiCompatible extends HttpFake {
   async #answer(asked: FakeCompatibleRequest, response: ServerResponse): Promise<void> {
     const { trouble } = this;
     if (trouble === 'hang') return;
+    const answer = this.answerTo?.(asked) ?? this.answer;
     if (trouble === 'html') {
       response.writeHead(200, { 'content-type': 'text/html' }).end('<html>a proxy says hello</html>');
       return;
@@ -160,7 +163,7 @@ export class FakeOpenAiCompatible extends HttpFake {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     response.write(': a comment, as gateways send to keep the connection\n\n');
     response.write(chatEvent({ role: 'assistant', content: '' }));
-    for (const word of trouble === 'empty' ? [] : (this.answer.text?.match(/\S+\s*/g) ?? [])) {
+    for (const word of trouble === 'empty' ? [] : (answer.text?.match(/\S+\s*/g) ?? [])) {
       response.write(chatEvent({ content: word }));
       await pause(this.#timing.spacing);
       if (response.destroyed) return;
@@ -189,18 +192,18 @@ export class FakeOpenAiCompatible extends HttpFake {
         return;
     }
     if (trouble !== 'empty') {
-      for (const piece of this.#toolCallPieces(asked)) response.write(chatEvent({ tool_calls: [piece] }));
+      for (const piece of this.#toolCallPieces(asked, answer)) response.write(chatEvent({ tool_calls: [piece] }));
     }
-    response.write(chatEvent({}, this.answer.toolCalls?.length ? 'tool_calls' : 'stop'));
+    response.write(chatEvent({}, answer.toolCalls?.length ? 'tool_calls' : 'stop'));
     if (trouble === 'stall-at-end') return;
     if (asked.stream_options?.include_usage || this.#dialect.noStreamOptions) response.write(usageEvent(9, 4, 3));
     response.end('data: [DONE]\n\n');
   }
 
   /** A head without arguments, then the arguments in halves, call after call. */
-  #toolCallPieces(asked: FakeCompatibleRequest): unknown[] {
+  #toolCallPieces(asked: FakeCompatibleRequest, answer: FakeAnswer): unknown[] {
     const { toolCallIndices = 'right', noToolCallIds } = this.#dialect;
-    return (this.answer.toolCalls ?? []).flatMap((call, place) => {
+    return (answer.toolCalls ?? []).flatMap((call, place) => {
       const tool = asked.tools?.findIndex((each) => each.function.name === call.name) ?? 0;
       const number = { right: place, same: 0, missing: undefined, 'by-tool': tool }[toolCallIndices];
       const head = number === undefined ? {} : { index: number };
