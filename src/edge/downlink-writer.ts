@@ -1,17 +1,18 @@
 /**
  * The agent's voice on its way to the caller: one stream with a fixed SSRC, sequence numbers without a hole and
  * timestamps that never go back, whichever core speaks. Fences off older epochs, puts what was reordered in order where
- * a short wait allows, drops what is late or flushed, and owns the truth of what was played. Owns no mediasoup object:
- * packets come in by `bind(...).push` and leave by `write`.
+ * a short wait allows, drops what is late or flushed, holds the agent when it is told to, and owns the truth of what was
+ * played. Owns no mediasoup object: packets come in by `bind(...).push` and leave by `write`.
  */
 import { buildRtp, PIPE_OPUS_PAYLOAD_TYPE, parseRtp, type RtpView, seqDelta, tsDelta } from '../backbone/index.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { AntipodeError } from '../errors.ts';
 import { DownlinkTimeline } from './downlink-timeline.ts';
+import { HeldVoice } from './held-voice.ts';
 import { type Played, PlayedPosition } from './played-position.ts';
 
-/** What became of a packet from a core. */
-export type DownlinkResult = 'written' | 'stale_epoch' | 'late' | 'duplicate' | 'flushed' | 'malformed';
+/** What became of a packet from a core; one that is held is counted when it leaves. */
+export type DownlinkResult = 'written' | 'stale_epoch' | 'late' | 'duplicate' | 'flushed' | 'malformed' | 'overflow';
 
 export interface DownlinkWriterOptions {
   /** SSRC towards the caller, the same for the whole session. */
@@ -55,6 +56,11 @@ const MAX_HELD_PACKETS = 5;
 const MAX_SEQUENCE_JUMP = 3_000;
 /** How many numbers back a duplicate is told from a late packet. */
 const HISTORY_PACKETS = 32;
+/**
+ * 20 ms of silence in Opus (CELT, full band, mono). In place of what is held, so that the caller's decoder fades to
+ * silence as between any two frames; a stream that only ended would be drawn out by its concealment first.
+ */
+const SILENT_FRAME = Buffer.from([0xf8, 0xff, 0xfe]);
 
 export class DownlinkWriter {
   readonly #options: DownlinkWriterOptions;
@@ -63,6 +69,7 @@ export class DownlinkWriter {
   readonly #timeline: DownlinkTimeline;
   readonly #position: PlayedPosition;
   readonly #held: Held[] = [];
+  readonly #voice: HeldVoice;
   readonly #results: Record<DownlinkResult, number> = {
     written: 0,
     stale_epoch: 0,
@@ -70,6 +77,7 @@ export class DownlinkWriter {
     duplicate: 0,
     flushed: 0,
     malformed: 0,
+    overflow: 0,
   };
   #spurts = 0;
   #input: DownlinkInput | null = null;
@@ -91,6 +99,15 @@ export class DownlinkWriter {
     this.#nextOut = options.firstSequenceNumber ?? 0;
     this.#timeline = new DownlinkTimeline(options.firstTimestamp ?? 0);
     this.#position = new PlayedPosition(options.clock, options.onPlayed);
+    this.#voice = new HeldVoice({
+      clock: options.clock,
+      play: (view, joined) => {
+        if (!joined) this.#timeline.renumber();
+        this.#write(view);
+      },
+      // The agent was later than its own clock says up to now.
+      onEmpty: () => this.#timeline.renumber(),
+    });
   }
 
   /** Epoch of the present binding, 0 before the first. */
@@ -101,6 +118,34 @@ export class DownlinkWriter {
   /** What the caller was played of the present epoch, null when nothing was. */
   get played(): Played | null {
     return this.#position.current;
+  }
+
+  /** When the last frame of the agent's voice was written, whatever its epoch; null before the first. */
+  get lastWrittenAtMs(): number | null {
+    return this.#position.lastWrittenAtMs;
+  }
+
+  /** The agent is heard, or was less than 60 ms ago. */
+  get audible(): boolean {
+    return this.#position.playing;
+  }
+
+  /** How much of the agent's voice waits here, ms: what was held and has not been played since. */
+  get heldMs(): number {
+    return this.#voice.lengthMs;
+  }
+
+  /** Keeps what comes from now on and plays silence in its place, until `release`, a newer epoch or `close`. Idempotent. */
+  hold(): void {
+    if (this.#closed || this.#voice.holding) return;
+    // What comes now is ahead of what was played last by what still waits.
+    if (this.#voice.active) this.#timeline.renumber();
+    this.#voice.hold();
+  }
+
+  /** Goes on with the first frame that was held; the agent is as much later from then on, until it pauses. Idempotent. */
+  release(): void {
+    this.#voice.release();
   }
 
   /**
@@ -114,6 +159,8 @@ export class DownlinkWriter {
     }
     if (epoch > this.#epoch) {
       this.#dropHeld('stale_epoch');
+      this.#dropHold('stale_epoch');
+      this.#voice.close();
       this.#epoch = epoch;
       this.#lastSeq = null;
       this.#flushBefore = null;
@@ -130,6 +177,7 @@ export class DownlinkWriter {
     if (this.#flushBefore === null || tsDelta(beforeTimestamp, this.#flushBefore) > 0) {
       this.#flushBefore = beforeTimestamp;
     }
+    this.#dropHold('flushed', (view) => this.#isFlushed(view));
     this.#release();
     this.#position.stop();
   }
@@ -143,6 +191,7 @@ export class DownlinkWriter {
     this.#closed = true;
     this.#input = null;
     this.#held.length = 0;
+    this.#voice.close();
     this.#timer?.cancel();
     this.#timer = null;
     this.#position.close();
@@ -203,19 +252,28 @@ export class DownlinkWriter {
     this.#timer = this.#clock.setTimeout(() => this.#release(), untilMs - nowMs);
   }
 
-  /** Writes the packet, or drops it when it was flushed: either way its number is dealt with. */
+  /** Writes or holds the packet, or drops it when it was flushed: either way its number is dealt with. */
   #settle(view: RtpView): void {
     const step = this.#lastSeq === null ? HISTORY_PACKETS : seqDelta(view.sequenceNumber, this.#lastSeq);
     this.#history = step >= HISTORY_PACKETS ? 1 : (this.#history << step) | 1;
     this.#lastSeq = view.sequenceNumber;
     if (this.#isFlushed(view)) this.#count('flushed');
-    else this.#write(view);
+    else if (!this.#voice.active) this.#write(view);
+    else if (!this.#voice.push(view)) this.#count('overflow');
+    else if (this.#voice.holding) this.#place(view.timestamp, SILENT_FRAME, this.#clock.now());
   }
 
   #write(view: RtpView): void {
     const nowMs = this.#clock.now();
     this.#flushBefore = null;
-    this.#timeline.place(view.timestamp, nowMs);
+    this.#count('written');
+    this.#place(view.timestamp, view.payload, nowMs);
+    this.#position.wrote(view.timestamp, nowMs);
+  }
+
+  /** The stream's next packet, where the frame with the mouth's `timestamp` belongs. */
+  #place(timestamp: number, payload: Uint8Array, nowMs: number): void {
+    this.#timeline.place(timestamp, nowMs);
     if (this.#timeline.opensSpurt) this.#spurts += 1;
     const packet = buildRtp({
       payloadType: PIPE_OPUS_PAYLOAD_TYPE,
@@ -223,13 +281,11 @@ export class DownlinkWriter {
       sequenceNumber: this.#nextOut,
       timestamp: this.#timeline.timestamp,
       ssrc: this.#options.ssrc,
-      payload: view.payload,
+      payload,
       numbered: false,
     });
     this.#nextOut = (this.#nextOut + 1) & 0xffff;
-    this.#count('written');
     this.#options.write(packet);
-    this.#position.wrote(view.timestamp, nowMs);
   }
 
   #isFlushed(view: RtpView): boolean {
@@ -245,6 +301,10 @@ export class DownlinkWriter {
     this.#held.length = 0;
     this.#timer?.cancel();
     this.#timer = null;
+  }
+
+  #dropHold(result: DownlinkResult, gone?: (view: RtpView) => boolean): void {
+    for (let left = this.#voice.drop(gone); left > 0; left--) this.#count(result);
   }
 
   #count(result: DownlinkResult): void {

@@ -6,9 +6,11 @@
 import {
   AUDIO_LEVEL_EXTENSION_ID,
   buildRtp,
+  OPUS_CLOCK_RATE,
   PIPE_OPUS_PAYLOAD_TYPE,
   parseRtp,
   type RtpView,
+  tsDelta,
 } from '../backbone/index.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { PacketRing, type RingPacket } from './packet-ring.ts';
@@ -22,6 +24,8 @@ export interface AudioLevel {
   voice: boolean;
   /** Monotonic milliseconds. */
   atMs: number;
+  /** Length of the caller's packets, by the distance between them; 20 before that is known. */
+  durationMs: number;
 }
 
 /** What became of a packet from the caller; one that waits in the ring is counted when it leaves. */
@@ -37,6 +41,8 @@ export interface UplinkTapOptions {
   onResult?: (result: UplinkResult) => void;
   /** Called for each packet that carries a level. The object is used again for the next packet. */
   onLevel?: (level: Readonly<AudioLevel>) => void;
+  /** Called for each packet that carries none. */
+  onNoLevel?: () => void;
   /** @defaultValue 1 */
   firstPacketNumber?: number;
   /** 32 bits. @defaultValue 0 */
@@ -67,6 +73,9 @@ export interface UplinkTapStats {
 /** Backlog leaves in portions, so that a receiving socket's buffer is not overrun: 250 times real time. */
 const BACKLOG_PORTION_PACKETS = 25;
 const BACKLOG_INTERVAL_MS = 2;
+const DEFAULT_PACKET_MS = 20;
+/** RFC 7587 lets a packet be 120 ms long; more between two packets is a pause of the sender (DTX). */
+const MAX_PACKET_MS = 120;
 
 export class UplinkTap {
   readonly #options: UplinkTapOptions;
@@ -74,10 +83,13 @@ export class UplinkTap {
   readonly #ring: PacketRing;
   readonly #numbering: UplinkNumbering;
   readonly #firstNumber: number;
-  readonly #level: AudioLevel = { dbov: -127, voice: false, atMs: 0 };
+  readonly #level: AudioLevel = { dbov: -127, voice: false, atMs: 0, durationMs: DEFAULT_PACKET_MS };
   readonly #packetsPerMs: number;
   readonly #burstPackets: number;
   #hasLevel = false;
+  #lastNumber = -1;
+  #lastTimestamp = 0;
+  #lastStepMs = DEFAULT_PACKET_MS;
   #allowance: number;
   #allowanceAtMs: number;
   #send: ((packet: Buffer) => void) | null = null;
@@ -140,6 +152,11 @@ export class UplinkTap {
     this.#sendBacklog();
   }
 
+  /** The next `attach` begins with packet `from`, or the oldest that the ring holds: what was forwarded goes out again. */
+  rewind(from: number): void {
+    this.#cursor = Math.min(this.#cursor, Math.max(from, this.#firstNumber, this.#ring.floor));
+  }
+
   /** Packets wait in the ring again. Idempotent. */
   detach(): void {
     this.#send = null;
@@ -192,6 +209,7 @@ export class UplinkTap {
     });
     if (!this.#ring.put(number, nowMs, ours)) return 'late';
     this.#kept += 1;
+    this.#measure(number, this.#numbering.timestamp);
     this.#readLevel(view, nowMs);
     if (!this.#send) return null;
     if (number < this.#cursor) this.#forward(ours);
@@ -232,9 +250,23 @@ export class UplinkTap {
     return true;
   }
 
+  /** How long the caller's packets are: one longer step may be a pause of the sender, two are not. */
+  #measure(number: number, timestamp: number): void {
+    const stepMs = tsDelta(timestamp, this.#lastTimestamp) / (OPUS_CLOCK_RATE / 1_000);
+    if (number === this.#lastNumber + 1 && stepMs > 0 && stepMs <= MAX_PACKET_MS) {
+      this.#level.durationMs = Math.min(stepMs, this.#lastStepMs);
+      this.#lastStepMs = stepMs;
+    }
+    this.#lastNumber = number;
+    this.#lastTimestamp = timestamp;
+  }
+
   #readLevel(view: RtpView, nowMs: number): void {
     const value = view.extension(AUDIO_LEVEL_EXTENSION_ID);
-    if (!value || value.length < 1) return;
+    if (!value || value.length < 1) {
+      this.#options.onNoLevel?.();
+      return;
+    }
     const byte = value.readUInt8(0);
     this.#hasLevel = true;
     this.#level.dbov = -(byte & 0x7f);

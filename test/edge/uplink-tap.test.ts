@@ -217,7 +217,28 @@ describe('UplinkTap', () => {
     tap.push(callerPacket({ seq: 2, ts: 1_920, level: 0x80 | 31 }));
     tap.push(callerPacket({ seq: 3, ts: 2_880 }));
     expect(levels).toEqual([-127, -31]);
-    expect(tap.level).toEqual({ dbov: -31, voice: true, atMs: 1_020 });
+    expect(tap.level).toEqual({ dbov: -31, voice: true, atMs: 1_020, durationMs: 20 });
+  });
+
+  test('tells of packets without a loudness', () => {
+    let without = 0;
+    const { tap } = setUp({ onNoLevel: () => without++ });
+    tap.push(callerPacket({ seq: 1, ts: 960 }));
+    tap.push(callerPacket({ seq: 2, ts: 1_920, level: 0x80 | 31 }));
+    tap.push(callerPacket({ seq: 3, ts: 2_880 }));
+    expect(without).toBe(2);
+  });
+
+  test('knows how long the packets are, and takes no pause of the sender for a long packet', () => {
+    const lengths: number[] = [];
+    const { tap } = setUp({ onLevel: ({ durationMs }) => lengths.push(durationMs) });
+    const steps = [0, 60, 60, 60, 400, 60, 100, 20, 20, 20];
+    let ms = 0;
+    for (const [index, step] of steps.entries()) {
+      ms += step;
+      tap.push(callerPacket({ seq: 1 + index, ts: ms * 48, level: 40 }));
+    }
+    expect(lengths).toEqual([20, 20, 60, 60, 60, 60, 60, 20, 20, 20]);
   });
 
   test('a caller who floods loses the surplus, and a caller who does not loses nothing', () => {
