@@ -14,6 +14,8 @@ export interface CallerPlace {
   city: string | null;
   /** Degrees; the middle of the area that the address is known to be of, or null. */
   at: Coordinates | null;
+  /** Kilometers around `at` that the caller is within, or null. */
+  withinKm: number | null;
   /** For people: where this comes from, or why it is not known. */
   how: string;
 }
@@ -43,6 +45,7 @@ interface WorkerAnswer {
   country?: string | null;
   city?: string | null;
   at?: Coordinates | null;
+  withinKm?: number | null;
 }
 
 export class CallerPlaces implements AsyncDisposable {
@@ -118,7 +121,8 @@ export class CallerPlaces implements AsyncDisposable {
     if (message.id === undefined) return;
     const country = message.country ?? null;
     const how = country === null ? 'the place database does not know the address' : 'geoip-lite, by address';
-    this.#pending.get(message.id)?.({ country, city: message.city ?? null, at: message.at ?? null, how });
+    const { city = null, at = null, withinKm = null } = message;
+    this.#pending.get(message.id)?.({ country, city, at, withinKm, how });
   }
 
   #fail(): void {
@@ -133,5 +137,5 @@ export class CallerPlaces implements AsyncDisposable {
 }
 
 function nowhere(how: string): CallerPlace {
-  return { country: null, city: null, at: null, how };
+  return { country: null, city: null, at: null, withinKm: null, how };
 }

@@ -131,6 +131,7 @@ function endpointOf(address: UsedAddress, service: CatalogueService | null, poli
     ...(latency ?? ASSUMED_MS[kind]),
     source: latency === null ? 'assumed' : 'catalogue',
     centsPerMinute: region === 'local' ? 0 : centsOf(model),
+    ...(address.model !== undefined && { model: address.model }),
   };
 }
 
@@ -156,12 +157,20 @@ function modelOf(kind: ServiceKind, service: CatalogueService | null, wanted: st
   return models.find((model) => latencyOf(kind, model) !== null) ?? models[0] ?? null;
 }
 
+/**
+ * Final words are published from the end of speech on, and asked for after so much silence (`stop_secs` of
+ * pipecat-ai/stt-benchmark): the silence is the turn's, and in its endpointing already.
+ */
+const STT_ASKED_AFTER_MS = 200;
+
 /** Time to first token, final words, first audio; a vendor that publishes the median only has the kind's spread. */
 function latencyOf(kind: ServiceKind, model: CatalogueModel | null): { p50: number; p95: number } | null {
   const known = { stt: model?.finalMs, llm: model?.ttftMs, tts: model?.firstAudioMs, s2s: model?.voiceToVoiceMs }[kind];
   if (known === undefined) return null;
   const spread = ASSUMED_MS[kind].p95 / ASSUMED_MS[kind].p50;
-  return { p50: known.p50, p95: known.p95 ?? known.p50 * spread };
+  const waitedMs = kind === 'stt' ? STT_ASKED_AFTER_MS : 0;
+  const own = (ms: number) => Math.max(0, ms - waitedMs);
+  return { p50: own(known.p50), p95: own(known.p95 ?? known.p50 * spread) };
 }
 
 /** US cents of a minute of a call; null without a price. */

@@ -23,6 +23,33 @@ export interface AiEndpoint {
   readonly source: 'measured' | 'operator' | 'catalogue' | 'assumed';
   /** What a minute of a call costs there, US cents; null when unknown. */
   readonly centsPerMinute: number | null;
+  /** The model that it is asked for; measurements of another are not of this endpoint. Absent: any. */
+  readonly model?: string;
+  /** What cores measured of it; absent when none did. */
+  readonly measured?: EndpointMeasurement;
+}
+
+/** Measured requests to an endpoint. */
+export interface EndpointMeasurement {
+  /** Requests of all cores; older ones count less. */
+  readonly count: number;
+  /** Since the newest of them. */
+  readonly ageMs: number;
+  /** Share that they have in `p50` and `p95`, 0..1; the rest is what was known before. */
+  readonly confidence: number;
+  /** What was known before. */
+  readonly before: Pick<AiEndpoint, 'p50' | 'p95' | 'source'>;
+  readonly from: readonly SeenFrom[];
+}
+
+/** One round trip to an endpoint as cores of a region see it, with the path there and back. */
+export interface SeenFrom {
+  /** Region of the cores. */
+  readonly core: string;
+  readonly p50: number;
+  readonly p95: number;
+  readonly count: number;
+  readonly ageMs: number;
 }
 
 /** Where the catalogue's regions are taken to stand, when the policy does not say better. */

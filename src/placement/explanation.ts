@@ -4,7 +4,7 @@
  */
 import type { Pin } from './pin.ts';
 import { pinInWords } from './pin.ts';
-import type { LegChoice, PlanCandidate, PlanChoice, PlanOutcome } from './plan-types.ts';
+import type { LegChoice, MeasuredFigure, PlanCandidate, PlanChoice, PlanOutcome } from './plan-types.ts';
 
 /** Milliseconds, to a tenth. */
 export interface Predicted {
@@ -75,6 +75,27 @@ export function rounded({ p50, p95 }: Predicted): Predicted {
 
 export function roundedParts(parts: Readonly<Record<string, number>>): Record<string, number> {
   return Object.fromEntries(Object.entries(parts).map(([name, ms]) => [name, tenth(ms)]));
+}
+
+/** Whole requests and milliseconds, hundredths of a share. */
+export function roundedFigures(figures: Readonly<Record<string, MeasuredFigure>>): Record<string, MeasuredFigure> {
+  return Object.fromEntries(
+    Object.entries(figures).map(([name, { count, ageMs, confidence }]) => [
+      name,
+      {
+        ageMs: Math.round(ageMs),
+        ...(count !== undefined && { count: Math.round(count) }),
+        ...(confidence !== undefined && { confidence: Math.round(confidence * 100) / 100 }),
+      },
+    ]),
+  );
+}
+
+/** For people: `240 requests, 12 s ago`; with few of them, the share that they have beside what was known before. */
+export function figureInWords({ count, ageMs, confidence = 1 }: MeasuredFigure, noun: string): string {
+  const many = count === undefined ? '' : `${Math.round(count)} ${noun}${Math.round(count) === 1 ? '' : 's'}, `;
+  const share = confidence < 1 ? `, counting ${Math.round(confidence * 100)} %` : '';
+  return `${many}${Math.round(ageMs / 1_000)} s ago${share}`;
 }
 
 /** For people: why this place and not the next best. */

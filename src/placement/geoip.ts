@@ -12,6 +12,8 @@ interface GeoipAnswer {
   city: string;
   /** Latitude and longitude. */
   ll?: readonly [number | null, number | null];
+  /** Radius in kilometers. */
+  area?: number;
 }
 
 export interface AddressPlace {
@@ -19,7 +21,12 @@ export interface AddressPlace {
   readonly city: string | null;
   /** The middle of the area that the address is known to be of. */
   readonly at: Coordinates | null;
+  /** Kilometers around `at`, or null. */
+  readonly withinKm: number | null;
 }
+
+/** An address that is known by its country alone may be anywhere in it; `at` is then the country's middle. */
+const COUNTRY_WITHIN_KM = 2_500;
 
 const require = createRequire(import.meta.url);
 const geoip = require('geoip-lite') as { lookup(address: string): GeoipAnswer | null };
@@ -27,9 +34,12 @@ const geoip = require('geoip-lite') as { lookup(address: string): GeoipAnswer | 
 export function lookUp(address: string): AddressPlace {
   const answer = geoip.lookup(address);
   const [lat = null, lon = null] = answer?.ll ?? [];
+  const at = lat === null || lon === null ? null : { lat, lon };
+  const leastKm = answer?.city ? 0 : COUNTRY_WITHIN_KM;
   return {
     country: answer?.country || null,
     city: answer?.city || null,
-    at: lat === null || lon === null ? null : { lat, lon },
+    at,
+    withinKm: at === null ? null : Math.max(answer?.area ?? 0, leastKm),
   };
 }

@@ -2,6 +2,7 @@
 export { type AddressKind, addressKind, plainAddress } from './address-kind.ts';
 export type { PlacedAgent } from './agent-legs.ts';
 export { type CallerPlace, CallerPlaces, type CallerPlacesOptions } from './caller-place.ts';
+export { type CallerProbe, type CountedProbe, distanceToRegion, type PopCandidate } from './caller-probes.ts';
 export {
   type CatalogueModel,
   type CatalogueService,
@@ -15,8 +16,10 @@ export {
   type Explanation,
   endpointsByLeg,
   explanationOf,
+  figureInWords,
   PART_NAMES,
   rounded,
+  roundedFigures,
   roundedParts,
   whyChosen,
 } from './explanation.ts';

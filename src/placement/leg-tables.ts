@@ -99,7 +99,7 @@ export class LegTables {
         continue;
       }
       choices.push(choice);
-      spread += leg.k * (spreadOf(choice.path) + spreadOf(choice.endpoint));
+      spread += leg.k * this.#trip(choice.endpoint, core).spread;
       if (choice.endpoint.centsPerMinute !== null) cents = (cents ?? 0) + choice.endpoint.centsPerMinute;
     }
     const reason = [...new Set(lacking.map((each) => each.reason))].join('; ');
@@ -118,10 +118,9 @@ export class LegTables {
     for (const endpoint of offered) {
       if (!this.#endpointAllowed(endpoint, pins)) continue;
       const isLocal = endpoint.place === 'local' || endpoint.place === core;
-      const path =
-        endpoint.place === 'local' ? NO_PATH : this.#options.paths.between(core, endpoint.place, this.#options.nowMs);
-      const p50 = leg.k * (path.p50 + endpoint.p50);
-      const tail = Math.sqrt(leg.k * (spreadOf(path) + spreadOf(endpoint)));
+      const { path, spread, ...trip } = this.#trip(endpoint, core);
+      const p50 = leg.k * trip.p50;
+      const tail = Math.sqrt(leg.k * spread);
       const score = p50 + this.#options.policy.objective.tailWeight * tail - (isLocal ? 1e-6 : 0);
       if (score >= bestScore) continue;
       bestScore = score;
@@ -132,6 +131,15 @@ export class LegTables {
     const classes = offered.map(({ id, residency }) => `${id} (${residency})`).join(', ');
     const reason = `no endpoint for ${leg.kind} is promised to keep data within ${pin}: there are ${classes}`;
     return { code: 'endpoint-residency', reason, leg: leg.kind };
+  }
+
+  /** One round trip: as it was measured from there, else the path and the service's time. */
+  #trip(endpoint: AiEndpoint, core: string): { path: PathEstimate | null; p50: number; spread: number } {
+    const seen = endpoint.measured?.from.find((each) => each.core === core);
+    if (seen !== undefined) return { path: null, p50: seen.p50, spread: spreadOf(seen) };
+    const { paths, nowMs } = this.#options;
+    const path = endpoint.place === 'local' ? NO_PATH : paths.between(core, endpoint.place, nowMs);
+    return { path, p50: path.p50 + endpoint.p50, spread: spreadOf(path) + spreadOf(endpoint) };
   }
 
   #endpointAllowed(endpoint: AiEndpoint, pins: readonly Pin[]): boolean {

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { AntipodeError } from '../errors.ts';
+import { haveTimesMoved } from './material.ts';
 import { type Coordinates, distanceKm, type Region, type Regions } from './regions.ts';
 
 export const PATH_SOURCES = ['measured', 'operator', 'matrix', 'distance', 'assumed'] as const;
@@ -78,12 +79,14 @@ export class PathBook {
     if (![p50, p95, atMs].every(Number.isFinite) || p50 < 0 || p95 < p50) return null;
     if (this.#regions.get(from) === null || this.#regions.get(to) === null) return null;
     const prior = this.#withoutMeasurement(from, to);
-    const lowest = Math.max(this.#lightMs(from, to), prior.p50 * PRIOR_BOUNDS.lowest - PRIOR_BOUNDS.slackMs);
-    const highest = prior.p50 * PRIOR_BOUNDS.highest + PRIOR_BOUNDS.slackMs;
+    const { lowest, highest } = measurementBounds(prior.p50, this.#lightMs(from, to));
     const kept = Math.min(highest, Math.max(lowest, p50));
     const bounded = { ...measurement, p50: kept, p95: Math.max(kept, Math.min(p95, highest * 2)) };
+    const before = this.#measured.get(key(from, to));
     this.#measured.set(key(from, to), bounded);
-    this.version += 1;
+    // The same as before, or nearly, outdates nothing.
+    const isNews = before === undefined || atMs - before.atMs > this.#ttlMs || haveTimesMoved(before, bounded);
+    if (isNews) this.version += 1;
     return { p50: bounded.p50, p95: bounded.p95, source: 'measured', ageMs: 0 };
   }
 
@@ -119,8 +122,26 @@ export class PathBook {
   #lightMs(from: string, to: string): number {
     const a = this.#regions.get(from);
     const b = this.#regions.get(to);
-    return a === null || b === null ? 0 : distanceKm(a, b) * MIN_MS_PER_KM;
+    return a === null || b === null ? 0 : lightMs(distanceKm(a, b));
   }
+}
+
+/** Between which a measured round trip counts, ms: not faster than light, not absurd against what was known before. */
+export function measurementBounds(priorMs: number, lightMs: number): { lowest: number; highest: number } {
+  return {
+    lowest: Math.max(lightMs, priorMs * PRIOR_BOUNDS.lowest - PRIOR_BOUNDS.slackMs),
+    highest: Math.max(lightMs, priorMs * PRIOR_BOUNDS.highest + PRIOR_BOUNDS.slackMs),
+  };
+}
+
+/** What a round trip over a distance takes by the model, ms. */
+export function distanceMs(km: number): number {
+  return DISTANCE_MODEL.interceptMs + DISTANCE_MODEL.msPerKm * km;
+}
+
+/** The round trip of light in fiber over a distance, ms. */
+export function lightMs(km: number): number {
+  return km * MIN_MS_PER_KM;
 }
 
 /** From somewhere on the globe to a region. */
@@ -134,7 +155,7 @@ function byDistance(a: Coordinates | null, b: Coordinates | null, same: boolean)
   if (same) return { p50: 2, p95: 4, source: 'distance', ageMs: null };
   // Nobody knows where one of them is: as far as the other side of the world.
   const km = a === null || b === null ? 20_000 : distanceKm(a, b);
-  const p50 = DISTANCE_MODEL.interceptMs + DISTANCE_MODEL.msPerKm * km;
+  const p50 = distanceMs(km);
   const source = a === null || b === null ? 'assumed' : 'distance';
   return { p50, p95: p50 * DISTANCE_MODEL.p95Share, source, ageMs: null };
 }

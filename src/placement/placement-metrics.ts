@@ -17,6 +17,10 @@ export interface PlacementMetrics {
   policyRefusals(count: number): void;
   policyRefused(refused: boolean): void;
   measured(result: MeasurementResult): void;
+  /** Of a service's time. */
+  servicesMeasured(result: MeasurementResult): void;
+  /** Of callers. */
+  probed(result: MeasurementResult, count: number): void;
 }
 
 export function placementMetrics(registry: Metrics): PlacementMetrics {
@@ -70,6 +74,18 @@ export function placementMetrics(registry: Metrics): PlacementMetrics {
     'Measured paths that were told: kept, bounded by what is possible, or refused.',
     ['result'],
   );
+  const probes = counter(
+    registry,
+    'antipode_placement_probes_total',
+    'Round trips to POPs that callers told: kept, bounded by what is possible, or refused as of no POP that is there.',
+    ['result'],
+  );
+  const services = counter(
+    registry,
+    'antipode_placement_service_measurements_total',
+    'Measured times of AI services that cores told: kept, bounded by what is possible, or refused.',
+    ['result'],
+  );
   return {
     decided: (outcome, took) => {
       decisions.inc({ outcome });
@@ -86,5 +102,7 @@ export function placementMetrics(registry: Metrics): PlacementMetrics {
     policyRefusals: (count) => policyRefusals.set(count),
     policyRefused: (refused) => policyRefused.set(refused ? 1 : 0),
     measured: (result) => measurements.inc({ result }),
+    servicesMeasured: (result) => services.inc({ result }),
+    probed: (result, count) => probes.inc({ result }, count),
   };
 }

@@ -7,6 +7,19 @@ import { createHash } from 'node:crypto';
 import { AntipodeError } from '../errors.ts';
 import type { NodeRecord, Registry } from '../registry/index.ts';
 import type { Registry as Metrics } from '../telemetry/index.ts';
+import {
+  type CallerArea,
+  type CallerProbe,
+  type CountedProbe,
+  countProbes,
+  isOpenPop,
+  type PopCandidate,
+  type ProbeWorld,
+  popCandidates,
+  probesByRegion,
+  probesOfRegions,
+  soonestPop,
+} from './caller-probes.ts';
 import { heldPins } from './held-pins.ts';
 import { knownAgents } from './known-agents.ts';
 import { NodeWatch } from './node-watch.ts';
@@ -30,10 +43,13 @@ export interface PlaceAsk {
   readonly agent: string;
   /** The request's own pins, as text, or null. */
   readonly residency: string | null;
-  readonly caller: PlanRequest['caller'];
+  readonly caller: PlanRequest['caller'] & Partial<Pick<CallerArea, 'withinKm'>>;
+  /** What the caller itself measured; beside `caller.probes`, and bounded like them. */
+  readonly probes?: readonly CallerProbe[];
   /** The POP that the caller has come in by; null to choose one. */
   readonly pop: PlanRequest['pop'];
   readonly excludedCores?: readonly string[];
+  readonly priority?: PlanRequest['priority'];
   readonly current?: PlanRequest['current'];
   /** The same for the same session. */
   readonly key: string;
@@ -48,6 +64,8 @@ export interface Placed {
   /** Every pin that held, in the order in which they were asked for. */
   readonly pins: readonly Pin[];
   readonly candidates: readonly PlanCandidate[];
+  /** What the caller measured, and what of it counts. */
+  readonly probes: readonly CountedProbe[];
   /** What the session may use, the chosen endpoints first. */
   readonly endpoints: ReturnType<Compiled['plan']['endpointsOf']>;
   /** Hosts of tools' servers, by the operator's word. */
@@ -89,15 +107,60 @@ export class PlacementService implements Disposable {
   async place(ask: PlaceAsk): Promise<Placed> {
     const asked = ask.residency === null ? [] : parsePins(ask.residency, 'request');
     await this.#watch.fresh();
+    const compiled = this.#compiled({ now: false });
+    const { caller, probes } = this.#probed(ask, compiled);
+    const probed = { ...ask, caller, counted: probes };
     // Nothing awaits between a decision and its reservation.
-    const first = this.#decide(ask, asked, this.#compiled({ now: false }));
+    const first = this.#decide(probed, asked, compiled);
     if ('choice' in first) return first;
     // What is refused by a world that is a second old may have room by now.
     await this.#watch.fresh({ now: true });
-    const second = this.#decide(ask, asked, this.#compiled({ now: true }));
+    const second = this.#decide(probed, asked, this.#compiled({ now: true }));
     if ('choice' in second) return second;
     this.#metrics.decided(second.refused.code, second.seconds);
     throw refusal(second.refused, ask.agent, this.#watch.nodes);
+  }
+
+  /**
+   * The POPs that a caller may come in by, one of each region, the nearest by its address first; but for `without`.
+   * @throws ERR_REQUEST_MALFORMED for a pin that is none
+   * @throws what the registry throws when it never answered
+   */
+  async popsFor(
+    ask: Pick<PlaceAsk, 'residency' | 'caller'> & { agent: string | null; without?: string },
+  ): Promise<PopCandidate[]> {
+    const asked = ask.residency === null ? [] : parsePins(ask.residency, 'request');
+    await this.#watch.fresh();
+    const compiled = this.#compiled({ now: false });
+    const { country, place, withinKm = null } = ask.caller;
+    const agent = ask.agent === null ? null : (compiled.agents.get(ask.agent) ?? null);
+    const pins = heldPins({ policy: compiled.policy, country, asked, agent });
+    const world = this.#probeWorld(compiled);
+    const nodes = world.nodes.filter(({ nodeId }) => nodeId !== ask.without);
+    return [...popCandidates({ ...world, nodes }, { place, withinKm }, pins, this.#options.pop.nodeId)];
+  }
+
+  /**
+   * The POP, of those that a caller has measured, by which it would be answered soonest; this one unless another gains
+   * something. Null when none will do. Promises nothing.
+   * @throws as `place`
+   */
+  async popFor(ask: Omit<PlaceAsk, 'pop' | 'key'>): Promise<string | null> {
+    const asked = ask.residency === null ? [] : parsePins(ask.residency, 'request');
+    await this.#watch.fresh();
+    const compiled = this.#compiled({ now: false });
+    const { caller, counted } = this.#believed(ask, compiled);
+    const request = this.#request({ ...ask, caller, pop: null, key: '' }, asked, compiled);
+    const best = soonestPop(compiled.plan.explain(request), counted, this.#options.pop.region);
+    if (best === null || best.region === this.#options.pop.region) return best && this.#options.pop.nodeId;
+    const there = compiled.nodes.find((node) => node.nodeId === best.pop);
+    const isOpen = there !== undefined && isOpenPop(there, request.pins, this.#plans.regions);
+    return isOpen ? best.pop : null;
+  }
+
+  /** Those of the last world; the same array until the registry is read again. */
+  get nodes(): readonly NodeRecord[] {
+    return this.#watch.nodes;
   }
 
   /** A reservation that is not held and not expired. */
@@ -150,24 +213,43 @@ export class PlacementService implements Disposable {
 
   #compiled(how: { now: boolean }): Compiled {
     this.#metrics.reservations(this.#reservations.counts);
-    return this.#plans.plan(this.#watch.nodes, this.#reservations.byCore, how);
+    const readAtMs = this.#options.clock.now() - (this.#watch.state.ageMs ?? 0);
+    return this.#plans.plan(this.#watch.nodes, this.#reservations.byCore, { ...how, readAtMs });
   }
 
-  #decide(ask: PlaceAsk, asked: readonly Pin[], compiled: Compiled): Placed | { refused: Refused; seconds: number } {
+  /** The caller with the round trips that it measured, as far as they can be believed; counts them. */
+  #probed(ask: PlaceAsk, compiled: Compiled) {
+    const { caller, counted, unknown } = this.#believed(ask, compiled);
+    const bounded = counted.filter(({ rttMs, countedMs }) => rttMs !== countedMs);
+    if (counted.length > bounded.length) this.#metrics.probed('kept', counted.length - bounded.length);
+    if (bounded.length > 0) this.#metrics.probed('bounded', bounded.length);
+    if (unknown > 0) this.#metrics.probed('refused', unknown);
+    if (bounded.length > 0) this.#options.log.debug({ bounded }, "a caller's probes are not believed as told");
+    return { caller, probes: counted };
+  }
+
+  #believed({ caller, probes = [] }: Pick<PlaceAsk, 'caller' | 'probes'>, compiled: Compiled) {
+    const { country, place, withinKm = null } = caller;
+    const world = this.#probeWorld(compiled);
+    const told = probesOfRegions(caller.probes ?? new Map(), world.nodes);
+    const { counted, unknown } = countProbes(world, { place, withinKm }, [...told, ...probes]);
+    const byRegion = probesByRegion(counted);
+    return { caller: { country, place, ...(byRegion.size > 0 && { probes: byRegion }) }, counted, unknown };
+  }
+
+  #probeWorld({ nodes, policy }: Compiled): ProbeWorld {
+    return { nodes, regions: this.#plans.regions, accessMs: policy.latency.accessMs };
+  }
+
+  #decide(
+    ask: PlaceAsk & { counted: readonly CountedProbe[] },
+    asked: readonly Pin[],
+    compiled: Compiled,
+  ): Placed | { refused: Refused; seconds: number } {
     const { clock } = this.#options;
     const startedMs = clock.now();
-    const agent = compiled.agents.get(ask.agent) ?? null;
-    const pins = heldPins({ policy: compiled.policy, country: ask.caller.country, asked, agent });
-    const request: PlanRequest = {
-      agent: ask.agent,
-      legs: agent?.legs ?? [],
-      pins,
-      caller: ask.caller,
-      pop: ask.pop,
-      draw: drawOf(ask.key),
-      ...(ask.current !== undefined && { current: ask.current }),
-      ...(ask.excludedCores !== undefined && { excludedCores: ask.excludedCores }),
-    };
+    const request = this.#request(ask, asked, compiled);
+    const { pins } = request;
     ask.instead?.release();
     const outcome = compiled.plan.decideWith(request, this.#promisedSince(compiled));
     const seconds = (clock.now() - startedMs) / 1_000;
@@ -183,7 +265,23 @@ export class PlacementService implements Disposable {
     const toolHosts = endpoints.tools.flatMap(({ service, region }) =>
       (compiled.policy.endpoints.tools[service]?.hosts ?? []).map((host) => ({ host, service, region })),
     );
-    return { choice, core, pins, candidates: compiled.plan.explain(request), endpoints, toolHosts, reservation };
+    const candidates = compiled.plan.explain(request);
+    return { choice, core, pins, candidates, probes: ask.counted, endpoints, toolHosts, reservation };
+  }
+
+  #request(ask: PlaceAsk, asked: readonly Pin[], compiled: Compiled): PlanRequest {
+    const agent = compiled.agents.get(ask.agent) ?? null;
+    return {
+      agent: ask.agent,
+      legs: agent?.legs ?? [],
+      pins: heldPins({ policy: compiled.policy, country: ask.caller.country, asked, agent }),
+      caller: ask.caller,
+      pop: ask.pop,
+      draw: drawOf(ask.key),
+      ...(ask.current !== undefined && { current: ask.current }),
+      ...(ask.excludedCores !== undefined && { excludedCores: ask.excludedCores }),
+      ...(ask.priority !== undefined && { priority: ask.priority }),
+    };
   }
 
   /** Promises by core that the plan's own counts have not, or have too many. */

@@ -3,11 +3,14 @@
  * and at most every interval. Owns the paths and when a plan is outdated; neither reads the registry nor promises slots.
  */
 import type { Clock } from '../clock.ts';
-import type { NodeRecord } from '../registry/index.ts';
+import type { NodeRecord, NodeStores } from '../registry/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import { LegBook, type PlacedAgent } from './agent-legs.ts';
 import { localEndpoint } from './catalogue-endpoints.ts';
 import type { AiEndpoint } from './endpoint.ts';
+import { haveEndpointsMoved, haveLegsMoved } from './material.ts';
+import { MeasuredServices } from './measured-services.ts';
+import { MeasuredTurns } from './measured-turns.ts';
 import { PathBook, type PathEstimate, type PathMeasurement } from './paths.ts';
 import type { MeasurementResult, PlacementMetrics } from './placement-metrics.ts';
 import { Plan } from './plan.ts';
@@ -19,7 +22,9 @@ import { declarePaths, unknownRegionsOf } from './world-document.ts';
 
 export interface PlanBookOptions {
   /** This POP; it counts as alive for itself, whatever the registry says. */
-  pop: { readonly nodeId: string; readonly region: string };
+  pop: { readonly nodeId: string; readonly region: string; readonly stores?: NodeStores };
+  /** False where placement runs apart from POPs: `pop` only says who tells. @defaultValue true */
+  isPop?: boolean;
   /** Sessions that this POP can take, for as long as it has not announced itself. */
   popCapacity: number;
   policy: PolicySource;
@@ -35,6 +40,8 @@ export interface PlanBookOptions {
 export const PLAN_BOOK_DEFAULTS = { compileIntervalMs: 1_000 } as const;
 /** Measurements age: a plan that nothing else outdates is made anew after this. */
 const MAX_PLAN_AGE_MS = 30_000;
+/** Cores tell every ten seconds. */
+const MEASURED_INTERVAL_MS = 5_000;
 
 /** A plan and what it was made of. */
 export interface Compiled {
@@ -52,6 +59,12 @@ export interface Compiled {
 export class PlanBook {
   readonly #options: PlanBookOptions;
   readonly #legs = new LegBook();
+  readonly #services: MeasuredServices;
+  readonly #turns = new MeasuredTurns();
+  /** The endpoints with what was measured of them, for these agents and this policy. */
+  #measured: { readonly of: string; readonly atMs: number; readonly endpoints: readonly AiEndpoint[] } | null = null;
+  /** Whose measurements were taken in last. */
+  #taken: readonly NodeRecord[] | null = null;
   #policy: Policy;
   #regions: Regions;
   #paths: PathBook;
@@ -65,11 +78,22 @@ export class PlanBook {
     this.#policy = options.policy.current;
     this.#regions = Regions.load(this.#policy.regions);
     this.#paths = this.#newPaths();
+    this.#services = new MeasuredServices({
+      onJudged: (result, figure) => {
+        options.metrics.servicesMeasured(result);
+        if (result !== 'kept') options.log.warn({ ...figure, result }, 'a measured service time is not believed');
+      },
+    });
   }
 
   /** Those that were measured or declared. */
   get paths(): PathBook {
     return this.#paths;
+  }
+
+  /** As the data and the policy in force declare them. */
+  get regions(): Regions {
+    return this.#regions;
   }
 
   /** Whose law holds in a region, or in what the catalogue calls one; null when nobody knows. */
@@ -93,9 +117,14 @@ export class PlanBook {
   /**
    * The plan for these nodes.
    * @param promised slots that are promised, by core
-   * @param how `now`: whatever the interval, when nodes or promises are other than last time
+   * @param how `now`: whatever the interval, when nodes or promises are other than last time; `readAtMs`: when the
+   * records were read, now when absent
    */
-  plan(records: readonly NodeRecord[], promised: ReadonlyMap<string, number>, how: { now: boolean }): Compiled {
+  plan(
+    records: readonly NodeRecord[],
+    promised: ReadonlyMap<string, number>,
+    how: { now: boolean; readAtMs?: number },
+  ): Compiled {
     const nowMs = this.#options.clock.now();
     const intervalMs = this.#options.compileIntervalMs ?? PLAN_BOOK_DEFAULTS.compileIntervalMs;
     const last = this.#last;
@@ -104,15 +133,28 @@ export class PlanBook {
     this.#lookedAtMs = nowMs;
     this.#followPolicy();
     const nodes = this.#planNodes(records, promised);
-    const agents = this.#legs.of(agentsOf(records));
+    this.#takeMeasured(records, how.readAtMs ?? nowMs);
+    const ttlMs = this.#policy.latency.serviceMeasurementTtlSeconds * 1_000;
+    const agents = this.#legs.of(agentsOf(records), (agent) => this.#turns.of(agent, nowMs, ttlMs));
     const { revision } = this.#options.policy.status;
-    const signature = JSON.stringify([nodes, [...agents.values()], this.#paths.version, revision]);
+    // A measured k counts by how far it has moved.
+    const said = [...agents.values()].map(({ name, legs, pin }) => [
+      ...[name, pin],
+      legs.map(({ kind, services, k, measured }) => [kind, services, measured?.said ?? k]),
+    ]);
+    const endpoints = this.#measuredEndpoints(agents, JSON.stringify([said, revision]), ttlMs);
+    const signature = JSON.stringify([nodes, said, this.#paths.version, revision]);
     const isAged = last !== null && nowMs - last.atMs >= MAX_PLAN_AGE_MS;
-    if (last !== null && !isAged && last.signature === signature) {
+    const isSame =
+      last !== null &&
+      last.signature === signature &&
+      !haveLegsMoved(last.compiled.agents, agents) &&
+      !haveEndpointsMoved(last.compiled.endpoints, endpoints);
+    if (isSame && !isAged) {
       this.#last = { ...last, records };
       return last.compiled;
     }
-    const compiled = this.#compile(records, nodes, agents, new Map(promised));
+    const compiled = this.#compile(records, nodes, agents, endpoints, new Map(promised));
     this.#last = { compiled, atMs: nowMs, signature, records };
     return compiled;
   }
@@ -121,9 +163,9 @@ export class PlanBook {
     records: readonly NodeRecord[],
     nodes: readonly PlanNode[],
     agents: ReadonlyMap<string, PlacedAgent>,
+    endpoints: readonly AiEndpoint[],
     counted: ReadonlyMap<string, number>,
   ): Compiled {
-    const endpoints = this.#endpointsOf(agents);
     const world = { regions: this.#regions, paths: this.#paths, nodes, endpoints };
     const unknownRegions = unknownRegionsOf(nodes, endpoints, this.#regions);
     this.#warnOfUnknown(unknownRegions);
@@ -131,6 +173,25 @@ export class PlanBook {
     this.#options.metrics.compiled();
     const byId = new Map(records.map((record) => [record.nodeId, record]));
     return { plan, policy: this.#policy, nodes, records: byId, agents, endpoints, unknownRegions, counted };
+  }
+
+  /** What was measured is looked at again now and then: of thousands of cores it is tens of thousands of figures. */
+  #measuredEndpoints(agents: ReadonlyMap<string, PlacedAgent>, of: string, ttlMs: number): readonly AiEndpoint[] {
+    const nowMs = this.#options.clock.now();
+    const known = this.#measured;
+    if (known !== null && known.of === of && nowMs - known.atMs < MEASURED_INTERVAL_MS) return known.endpoints;
+    const world = { regions: this.#regions, paths: this.#paths, nowMs, ttlMs };
+    const endpoints = this.#services.apply(this.#endpointsOf(agents), world);
+    this.#measured = { of, atMs: nowMs, endpoints };
+    return endpoints;
+  }
+
+  #takeMeasured(records: readonly NodeRecord[], readAtMs: number): void {
+    if (records === this.#taken) return;
+    this.#taken = records;
+    const cores = records.filter(({ role }) => role === 'core');
+    this.#services.take(cores, readAtMs);
+    this.#turns.take(cores, readAtMs);
   }
 
   #followPolicy(): void {
@@ -161,12 +222,15 @@ export class PlanBook {
         // A core's own figure lags behind what was promised here, and knows what other POPs promised.
         sessions: Math.max(record.load.sessions, promised.get(record.nodeId) ?? 0),
         capacity: record.capacity.sessions,
+        ...(record.capacity.reserved !== undefined && { reserved: record.capacity.reserved }),
         draining: record.draining || (record.role === 'core' && record.control === null),
+        ...(record.role === 'pop' && record.signalingUrl !== null && { signalingUrl: record.signalingUrl }),
         agents: record.agents.map(({ name }) => name),
+        ...(record.stores !== undefined && { stores: record.stores }),
       }),
     );
-    const { pop, popCapacity } = this.#options;
-    if (nodes.some(({ nodeId }) => nodeId === pop.nodeId)) return nodes;
+    const { pop, popCapacity, isPop = true } = this.#options;
+    if (!isPop || nodes.some(({ nodeId }) => nodeId === pop.nodeId)) return nodes;
     return [...nodes, { ...pop, role: 'pop', sessions: 0, capacity: popCapacity, draining: false, agents: [] }];
   }
 

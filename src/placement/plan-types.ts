@@ -1,4 +1,5 @@
 /** What a placement decision is made of and what it says: the shapes around `Plan`. */
+import type { NodeStores } from '../registry/index.ts';
 import type { AiEndpoint, EndpointKind } from './endpoint.ts';
 import type { PathBook, PathEstimate, PathSource } from './paths.ts';
 import type { Pin } from './pin.ts';
@@ -11,10 +12,16 @@ export interface PlanNode {
   /** Sessions that it holds or was promised, and how many it can hold. */
   readonly sessions: number;
   readonly capacity: number;
+  /** Of the capacity, kept for sessions of high priority. @defaultValue 0 */
+  readonly reserved?: number;
   /** Takes no new session: it drains, or tells nobody how to reach it. */
   readonly draining: boolean;
+  /** As it is announced; POPs only. */
+  readonly signalingUrl?: string;
   /** Names of the agents that it runs; cores only. */
   readonly agents: readonly string[];
+  /** Where it keeps what it writes down of sessions; in its own region when absent. */
+  readonly stores?: NodeStores | undefined;
 }
 
 export interface PlanWorld {
@@ -29,8 +36,10 @@ export interface PlanLeg {
   readonly kind: EndpointKind;
   /** In the order of preference of the agent; the fastest allowed one is chosen. */
   readonly services: readonly string[];
-  /** Round trips per turn. */
+  /** Round trips per turn: the agent's own word, or the mean of measured turns. */
   readonly k: number;
+  /** Of a measured k: turns behind it, the age of the newest in ms, and the agent's own word. */
+  readonly measured?: { readonly turns: number; readonly ageMs: number; readonly said: number };
 }
 
 export interface PlanRequest {
@@ -45,9 +54,11 @@ export interface PlanRequest {
   };
   /** The POP that the caller has come in by; null to choose one. */
   readonly pop: { readonly nodeId: string; readonly region: string } | null;
-  /** Where the session runs now. */
-  readonly current?: { readonly coreRegion: string } | null;
+  /** Where the session runs now; at its node it has a slot, however full that is. */
+  readonly current?: { readonly coreRegion: string; readonly coreNode?: string } | null;
   readonly excludedCores?: readonly string[];
+  /** High: it may use the slots that cores keep for such sessions. @defaultValue normal */
+  readonly priority?: 'normal' | 'high';
   /** 0..1, the same for the same session: who is in a canary's share. */
   readonly draw: number;
 }
@@ -79,7 +90,8 @@ export interface Exclusion {
 export interface LegChoice {
   readonly leg: PlanLeg;
   readonly endpoint: AiEndpoint;
-  readonly path: PathEstimate;
+  /** Null: the endpoint was measured from there, with the path. */
+  readonly path: PathEstimate | null;
   readonly p50: number;
 }
 
@@ -99,7 +111,18 @@ export interface PlanCandidate {
 export interface PlanChoice extends PlanCandidate {
   readonly popNode: string;
   readonly coreNode: string;
-  readonly sources: Readonly<Record<string, PathSource | AiEndpoint['source'] | 'probe'>>;
+  readonly sources: Readonly<Record<string, PathSource | AiEndpoint['source']>>;
+  /** What is behind those that were measured, by the same names. */
+  readonly measured: Readonly<Record<string, MeasuredFigure>>;
+}
+
+export interface MeasuredFigure {
+  /** Requests or turns; absent where nobody counts. */
+  readonly count?: number;
+  /** Since the newest of them. */
+  readonly ageMs: number;
+  /** Share that they have in the figure, 0..1; absent: all of it. */
+  readonly confidence?: number;
 }
 
 export type PlanOutcome =

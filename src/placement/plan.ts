@@ -5,11 +5,14 @@
  * hard constraints; gathers no facts and keeps no promises.
  *
  * The model, in milliseconds: voice to voice = caller-POP + POP-core (a round trip of each: the question there, the
- * answer back) + for each leg k x (core-endpoint + service time) + endpointing. p50 is the sum of the parts' p50; p95
- * takes the parts as independent: p50 + the root of the sum of the squared distances.
+ * answer back) + for each leg k x (core-endpoint + service time) + endpointing (endpointing.ts). p50 is the sum of the
+ * parts' p50; p95 takes the parts as independent: p50 + the root of the sum of the squared distances.
  */
 import type { AiEndpoint } from './endpoint.ts';
+import { endpointingPart } from './endpointing.ts';
+import { keptOutside } from './kept-within.ts';
 import { type LegTable, LegTables, MAX_TABLES, pinsKey, spreadOf } from './leg-tables.ts';
+import { measuredFigures } from './measured-figures.ts';
 import { type PathEstimate, type PathSource, pathFrom } from './paths.ts';
 import { contradiction, forbiddingPin, type Pin, pinInWords } from './pin.ts';
 import type {
@@ -26,8 +29,10 @@ import type { Policy } from './policy.ts';
 import type { Region } from './regions.ts';
 
 interface NodeState extends PlanNode {
-  /** Sessions up to which it takes new ones. */
+  /** Sessions up to which it takes new ones of high priority. */
   readonly limit: number;
+  /** Of these, not for sessions of normal priority. */
+  readonly kept: number;
 }
 
 interface Place {
@@ -39,6 +44,15 @@ interface Place {
   readonly largest: number;
 }
 
+/** What pins exclude, and the nodes of each core region that they leave to an agent. */
+interface Forbidden {
+  readonly pops: readonly (Exclusion | null)[];
+  readonly cores: readonly (Exclusion | null)[];
+  /** Node id -> why, of nodes in allowed regions. */
+  readonly nodes: ReadonlyMap<string, Exclusion>;
+  readonly able: Map<string, readonly (readonly NodeState[])[]>;
+}
+
 export class Plan {
   readonly #world: PlanWorld;
   readonly #policy: Policy;
@@ -48,11 +62,7 @@ export class Plan {
   readonly #paths: readonly PathEstimate[];
   readonly #spreads: Float64Array;
   readonly #legs: LegTables;
-  readonly #forbidden = new Map<
-    string,
-    { pops: readonly (Exclusion | null)[]; cores: readonly (Exclusion | null)[] }
-  >();
-  readonly #able = new Map<string, readonly (readonly NodeState[])[]>();
+  readonly #forbidden = new Map<string, Forbidden>();
 
   constructor(world: PlanWorld, policy: Policy, nowMs: number) {
     this.#world = world;
@@ -97,6 +107,7 @@ export class Plan {
   /** Chooses until a place has a node with room: what was promised since the plan was made may have filled the first. */
   #best(request: PlanRequest, promised: ReadonlyMap<string, number> | null): PlanOutcome | null {
     const full = new Set<number>();
+    const forbidden = this.#forbiddenBy(request.pins);
     for (;;) {
       let bestPop = -1;
       let bestCore = -1;
@@ -108,12 +119,15 @@ export class Plan {
         bestCore = core;
       });
       if (bestCore === -1) return null;
-      const node = leastLoaded(this.#ableNodes(request, bestCore), promised);
+      const node =
+        this.#staying(request, bestCore, forbidden) ??
+        leastLoaded(this.#ableNodes(request, bestCore, forbidden), promised, request.priority);
       if (node === null) {
         full.add(bestCore);
         continue;
       }
-      const popNode = request.pop?.nodeId ?? leastLoaded(this.#pops[bestPop]!.nodes, null)?.nodeId;
+      const pops = allowedNodes(this.#pops[bestPop]!.nodes, forbidden);
+      const popNode = request.pop?.nodeId ?? leastLoaded(pops, null, 'normal')?.nodeId;
       if (popNode === undefined) return null;
       return { chosen: this.#chosen(request, bestPop, bestCore, popNode, node.nodeId), refused: null };
     }
@@ -134,18 +148,18 @@ export class Plan {
     const coreOut = new Uint8Array(cores);
     const extra = new Float64Array(cores);
     for (let core = 0; core < cores; core++) {
-      coreOut[core] = this.#coreExclusion(request, core, tables[core]!, forbidden.cores[core]!) === null ? 0 : 1;
-      extra[core] = this.#handicap(request, core, tables[core]!);
+      coreOut[core] = this.#coreExclusion(request, core, tables[core]!, forbidden) === null ? 0 : 1;
+      extra[core] = this.#handicap(request, core, tables[core]!, forbidden);
     }
     for (let pop = 0; pop < this.#pops.length; pop++) {
-      const popOut = this.#popExclusion(request, pop, forbidden.pops[pop]!) !== null;
+      const popOut = this.#popExclusion(request, pop, forbidden) !== null;
       if (popOut && request.pop !== null && request.pop.region !== this.#pops[pop]!.name) continue;
       const access = this.#access(request, pop);
       const accessSpread = spreadOf(access);
       for (let core = 0; core < cores; core++) {
         const at = pop * cores + core;
         const table = tables[core]!;
-        const p50 = access.p50 + this.#paths[at]!.p50 + table.p50 + latency.endpointingMs;
+        const p50 = access.p50 + this.#paths[at]!.p50 + table.p50 + endpointingPart(latency, table.p50);
         const tail = Math.sqrt(accessSpread + this.#spreads[at]! + table.spread);
         const score = p50 + objective.tailWeight * tail + extra[core]!;
         visit(pop, core, score, popOut || coreOut[core] === 1);
@@ -158,23 +172,23 @@ export class Plan {
     const table = this.#legs.of(request.legs, request.pins)[core]!;
     const forbidden = this.#forbiddenBy(request.pins);
     const excluded =
-      this.#popExclusion(request, pop, forbidden.pops[pop]!) ??
-      this.#coreExclusion(request, core, table, forbidden.cores[core]!);
+      this.#popExclusion(request, pop, forbidden) ?? this.#coreExclusion(request, core, table, forbidden);
     const access = this.#access(request, pop);
     const at = pop * this.#cores.length + core;
     const path = this.#paths[at]!;
     const known = table.excluded === null;
-    const p50 = access.p50 + path.p50 + table.p50 + latency.endpointingMs;
+    const endpointing = endpointingPart(latency, table.p50);
+    const p50 = access.p50 + path.p50 + table.p50 + endpointing;
     const tail = Math.sqrt(spreadOf(access) + this.#spreads[at]! + table.spread);
     const parts: Record<string, number> = { callerPop: access.p50, popCore: path.p50 };
     for (const choice of table.choices) parts[choice.leg.kind] = (parts[choice.leg.kind] ?? 0) + choice.p50;
-    parts.endpointing = latency.endpointingMs;
+    parts.endpointing = endpointing;
     return {
       popRegion: this.#pops[pop]!.name,
       coreRegion: this.#cores[core]!.name,
       predictedMs: known ? { p50, p95: p50 + tail } : null,
       parts,
-      score: p50 + objective.tailWeight * tail + this.#handicap(request, core, table),
+      score: p50 + objective.tailWeight * tail + this.#handicap(request, core, table, forbidden),
       centsPerMinute: this.#cents(core, table),
       endpoints: table.choices,
       excluded,
@@ -183,21 +197,23 @@ export class Plan {
 
   #chosen(request: PlanRequest, pop: number, core: number, popNode: string, coreNode: string): PlanChoice {
     const candidate = this.#candidate(request, pop, core);
-    const sources: Record<string, PathSource | AiEndpoint['source'] | 'probe'> = {
-      callerPop: request.caller.probes?.has(candidate.popRegion) ? 'probe' : this.#access(request, pop).source,
+    const sources: Record<string, PathSource | AiEndpoint['source']> = {
+      callerPop: this.#access(request, pop).source,
       popCore: this.#paths[pop * this.#cores.length + core]!.source,
     };
     for (const { leg, endpoint, path } of candidate.endpoints) {
-      if (endpoint.place !== 'local') sources[`${leg.kind} path`] = path.source;
+      if (path !== null && endpoint.place !== 'local') sources[`${leg.kind} path`] = path.source;
       sources[leg.kind] = endpoint.source;
+      if (leg.measured !== undefined) sources[`${leg.kind} k`] = 'measured';
     }
-    return { ...candidate, popNode, coreNode, sources };
+    const measured = measuredFigures(candidate, this.#paths[pop * this.#cores.length + core]!);
+    return { ...candidate, popNode, coreNode, sources, measured };
   }
 
   /** Milliseconds that load and cost count as slower, less what keeps a running session where it is. */
-  #handicap(request: PlanRequest, core: number, table: LegTable): number {
+  #handicap(request: PlanRequest, core: number, table: LegTable, forbidden: Forbidden): number {
     const { objective } = this.#policy;
-    const node = leastLoaded(this.#ableNodes(request, core), null);
+    const node = leastLoaded(this.#ableNodes(request, core, forbidden), null, request.priority);
     const load = node === null ? 1 : node.sessions / node.capacity;
     const stays = request.current?.coreRegion === this.#cores[core]!.name;
     return (
@@ -218,34 +234,40 @@ export class Plan {
     const probe = request.caller.probes?.get(place.name);
     if (probe !== undefined) return { p50: probe, p95: probe * 1.3, source: 'measured', ageMs: 0 };
     const { accessMs } = this.#policy.latency;
-    // Nobody knows where the caller is: no POP is nearer than another.
+    // Nobody knows where the caller is: no POP is nearer than another, and what it did not measure no nearer than that.
     if (request.caller.place === null || place.region === null) {
-      return { p50: accessMs, p95: 3 * accessMs, source: 'assumed', ageMs: null };
+      const { probes } = request.caller;
+      const p50 = probes === undefined ? accessMs : Math.max(accessMs, ...probes.values());
+      return { p50, p95: 3 * p50, source: 'assumed', ageMs: null };
     }
     return pathFrom(request.caller.place, place.region, accessMs);
   }
 
-  #popExclusion(request: PlanRequest, pop: number, forbidden: Exclusion | null): Exclusion | null {
+  #popExclusion(request: PlanRequest, pop: number, forbidden: Forbidden): Exclusion | null {
     const place = this.#pops[pop]!;
     if (request.pop !== null && request.pop.region !== place.name) {
       return { code: 'excluded', reason: `the caller has come in by ${request.pop.region}` };
     }
-    if (forbidden !== null) return forbidden;
-    const hasRoom = request.pop !== null || place.nodes.some((node) => node.sessions < node.limit && !node.draining);
+    const outside = forbidden.pops[pop] ?? (request.pop && forbidden.nodes.get(request.pop.nodeId));
+    if (outside) return outside;
+    const hasRoom =
+      request.pop !== null ||
+      allowedNodes(place.nodes, forbidden).some((node) => node.sessions < node.limit && !node.draining);
     return hasRoom ? null : { code: 'full', reason: `no POP in ${place.name} has room` };
   }
 
-  #coreExclusion(request: PlanRequest, core: number, table: LegTable, forbidden: Exclusion | null): Exclusion | null {
+  #coreExclusion(request: PlanRequest, core: number, table: LegTable, forbidden: Forbidden): Exclusion | null {
     const { cores, cost } = this.#policy;
     const place = this.#cores[core]!;
     const { name } = place;
     if (cores.blocked.includes(name)) return { code: 'blocked', reason: `${name} is blocked by the policy` };
-    if (forbidden !== null) return forbidden;
+    const outside = forbidden.cores[core]!;
+    if (outside !== null) return outside;
     const forced = request.caller.country === null ? undefined : cores.forcedByCountry[request.caller.country];
     if (forced !== undefined && forced !== name) {
       return { code: 'forced', reason: `callers of ${request.caller.country} run in ${forced}` };
     }
-    const room = this.#roomExclusion(request, core, place);
+    const room = this.#roomExclusion(request, core, place, forbidden);
     if (room !== null) return room;
     const share = cores.canary[name];
     if (share !== undefined && request.draw >= share && request.current?.coreRegion !== name) {
@@ -259,11 +281,16 @@ export class Plan {
     return null;
   }
 
-  #roomExclusion(request: PlanRequest, core: number, place: Place): Exclusion | null {
+  #roomExclusion(request: PlanRequest, core: number, place: Place, forbidden: Forbidden): Exclusion | null {
     const { name } = place;
-    const able = this.#ableNodes(request, core);
-    if (able.length === 0) return { code: 'agent', reason: `no core in ${name} has the agent "${request.agent}"` };
-    if (leastLoaded(able, null) === null) {
+    const able = this.#ableNodes(request, core, forbidden);
+    if (able.length === 0) {
+      const others = place.nodes.filter(({ agents }) => agents.includes(request.agent));
+      const outside = others.flatMap(({ nodeId }) => forbidden.nodes.get(nodeId) ?? []);
+      return outside[0] ?? { code: 'agent', reason: `no core in ${name} has the agent "${request.agent}"` };
+    }
+    if (this.#staying(request, core, forbidden) !== null) return null;
+    if (leastLoaded(able, null, request.priority) === null) {
       const all = able.every((node) => node.draining);
       const excluded = request.excludedCores?.length ? able.every((node) => node.draining || node.limit === 0) : false;
       if (all || excluded)
@@ -281,12 +308,14 @@ export class Plan {
   }
 
   /** The nodes of a core region that have the agent, the excluded ones as if they had no room. */
-  #ableNodes(request: PlanRequest, core: number): readonly NodeState[] {
-    let able = this.#able.get(request.agent);
+  #ableNodes(request: PlanRequest, core: number, forbidden: Forbidden): readonly NodeState[] {
+    let able = forbidden.able.get(request.agent);
     if (able === undefined) {
-      able = this.#cores.map(({ nodes }) => nodes.filter((node) => node.agents.includes(request.agent)));
-      if (this.#able.size >= MAX_TABLES) this.#able.clear();
-      this.#able.set(request.agent, able);
+      able = this.#cores.map(({ nodes }) =>
+        allowedNodes(nodes, forbidden).filter((node) => node.agents.includes(request.agent)),
+      );
+      if (forbidden.able.size >= MAX_TABLES) forbidden.able.clear();
+      forbidden.able.set(request.agent, able);
     }
     const nodes = able[core]!;
     const excluded = request.excludedCores;
@@ -294,18 +323,35 @@ export class Plan {
     return nodes.map((node) => (excluded.includes(node.nodeId) ? { ...node, limit: 0 } : node));
   }
 
-  #forbiddenBy(pins: readonly Pin[]) {
+  /** The node that a running session is at, where it has its slot already; null when it cannot stay there. */
+  #staying(request: PlanRequest, core: number, forbidden: Forbidden): NodeState | null {
+    const { current } = request;
+    if (!current?.coreNode || current.coreRegion !== this.#cores[core]!.name) return null;
+    const node = this.#ableNodes(request, core, forbidden).find(({ nodeId }) => nodeId === current.coreNode);
+    return node === undefined || node.draining || node.limit === 0 ? null : node;
+  }
+
+  #has(agent: string, core: number): boolean {
+    return this.#cores[core]!.nodes.some(({ agents }) => agents.includes(agent));
+  }
+
+  #forbiddenBy(pins: readonly Pin[]): Forbidden {
     const key = pinsKey(pins);
     let forbidden = this.#forbidden.get(key);
     if (forbidden === undefined) {
-      const judge = ({ name, region }: Place): Exclusion | null => {
+      const outside = new Map<string, Exclusion>();
+      const judge = ({ name, region, nodes }: Place): Exclusion | null => {
         const pin = forbiddingPin(pins, region, name);
-        if (pin === null) return null;
+        if (pin === null) {
+          const kept = nodes.map((node) => [node.nodeId, keptOutside(node, pins, this.#world.regions)] as const);
+          for (const [nodeId, exclusion] of kept) if (exclusion !== null) outside.set(nodeId, exclusion);
+          return kept.every(([, exclusion]) => exclusion !== null) ? kept[0]![1] : null;
+        }
         const law =
           region === null ? 'nobody knows whose law holds there' : `is under the law of ${region.jurisdiction}`;
         return { code: 'residency', reason: `${name} is outside the pin ${pinInWords(pin)}: ${law}` };
       };
-      forbidden = { pops: this.#pops.map(judge), cores: this.#cores.map(judge) };
+      forbidden = { pops: this.#pops.map(judge), cores: this.#cores.map(judge), nodes: outside, able: new Map() };
       if (this.#forbidden.size >= MAX_TABLES) this.#forbidden.clear();
       this.#forbidden.set(key, forbidden);
     }
@@ -322,7 +368,7 @@ export class Plan {
     if (this.#pops.length === 0) return { code: 'ERR_PLACEMENT_NO_CORE', reasons: ['No POP is alive.'] };
     const forbidden = this.#forbiddenBy(request.pins);
     const tables = this.#legs.of(request.legs, request.pins);
-    const pops = this.#pops.map((_, pop) => this.#popExclusion(request, pop, forbidden.pops[pop]!));
+    const pops = this.#pops.map((_, pop) => this.#popExclusion(request, pop, forbidden));
     if (pops.every((each) => each !== null)) {
       const relevant = pops.filter((each) => request.pop === null || each.code !== 'excluded');
       const code = relevant.some((each) => each.code === 'residency')
@@ -330,11 +376,9 @@ export class Plan {
         : 'ERR_PLACEMENT_NO_CORE';
       return { code, reasons: [...new Set(relevant.map((each) => each.reason))] };
     }
-    const cores = this.#cores.map((_, core) =>
-      this.#coreExclusion(request, core, tables[core]!, forbidden.cores[core]!),
-    );
+    const cores = this.#cores.map((_, core) => this.#coreExclusion(request, core, tables[core]!, forbidden));
     const reasons = [...new Set(cores.flatMap((each) => (each === null ? [] : [each.reason])))];
-    const able = cores.filter((_, core) => this.#ableNodes(request, core).length > 0);
+    const able = cores.filter((_, core) => this.#has(request.agent, core));
     if (able.length === 0) return { code: 'ERR_AGENT_UNKNOWN', reasons };
     const isResidency = able.every((each) => each?.code === 'residency' || each?.code === 'endpoint-residency');
     return { code: isResidency ? 'ERR_PLACEMENT_RESIDENCY' : 'ERR_PLACEMENT_NO_CORE', reasons };
@@ -353,6 +397,7 @@ export class Plan {
         .map((node) => ({
           ...node,
           limit: role === 'core' ? Math.floor(node.capacity * maxLoad) : node.capacity,
+          kept: node.reserved ?? 0,
         }))
         .toSorted((a, b) => a.sessions / a.capacity - b.sessions / b.capacity || (a.nodeId < b.nodeId ? -1 : 1)),
       capacity: nodes.reduce((sum, node) => sum + node.capacity, 0),
@@ -362,14 +407,22 @@ export class Plan {
   }
 }
 
+function allowedNodes(nodes: readonly NodeState[], { nodes: outside }: Forbidden): readonly NodeState[] {
+  return outside.size === 0 ? nodes : nodes.filter(({ nodeId }) => !outside.has(nodeId));
+}
+
 /** The node with room that has the smallest share of it taken; nodes come sorted by that. */
-function leastLoaded(nodes: readonly NodeState[], promised: ReadonlyMap<string, number> | null): NodeState | null {
+function leastLoaded(
+  nodes: readonly NodeState[],
+  promised: ReadonlyMap<string, number> | null,
+  priority: PlanRequest['priority'],
+): NodeState | null {
   let best: NodeState | null = null;
   let bestLoad = Number.POSITIVE_INFINITY;
   for (const node of nodes) {
     if (node.draining) continue;
     const sessions = node.sessions + (promised?.get(node.nodeId) ?? 0);
-    if (sessions >= node.limit) continue;
+    if (sessions >= (priority === 'high' ? node.limit : node.limit - node.kept)) continue;
     const load = sessions / node.capacity;
     if (load < bestLoad) {
       best = node;

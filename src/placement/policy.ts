@@ -42,7 +42,20 @@ export const policySchema = z.strictObject({
     .prefault({}),
   latency: z
     .strictObject({
-      endpointingMs: z.number().min(0).max(10_000).default(500).describe('Silence and buffers of each turn.'),
+      preparingMs: z
+        .number()
+        .min(0)
+        .max(10_000)
+        .default(160)
+        .describe(
+          'From the last sound of a turn until its answer begins to be made; endpointingMs without speculation.',
+        ),
+      endpointingMs: z
+        .number()
+        .min(0)
+        .max(10_000)
+        .default(580)
+        .describe('From the last sound of a turn until its answer may be heard, however soon it is there.'),
       accessMs: z
         .number()
         .min(0)
@@ -50,6 +63,12 @@ export const policySchema = z.strictObject({
         .default(10)
         .describe("The caller's own network, where only a distance is known."),
       measurementTtlSeconds: z.number().min(1).max(86_400).default(600).describe('Measured paths count for this long.'),
+      serviceMeasurementTtlSeconds: z
+        .number()
+        .min(1)
+        .max(86_400)
+        .default(3_600)
+        .describe('Times of AI services and round trips of turns, which only calls measure, count for this long.'),
     })
     .prefault({}),
   residency: z
@@ -138,7 +157,12 @@ export const policySchema = z.strictObject({
             .strictObject({
               region: regionName,
               hosts: z
-                .array(z.string().regex(/^\.?[a-z0-9]([a-z0-9.:-]*[a-z0-9])?$/, 'must be a host name in lower case'))
+                .array(
+                  z
+                    .string()
+                    .max(253)
+                    .regex(/^\.?[a-z0-9]([a-z0-9.:-]*[a-z0-9])?$/, 'must be a host name in lower case'),
+                )
                 .max(50)
                 .default([])
                 .describe('Hosts that pinned sessions may reach for it; a leading dot means every name below.'),

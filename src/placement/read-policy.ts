@@ -117,6 +117,9 @@ interface JsonShape {
 }
 const SCHEMA: unknown = z.toJSONSchema(policySchema, { io: 'input' });
 
+/** They are sent to the core with each session. */
+const MAX_TOOL_HOSTS = 500;
+
 /** What one entry alone cannot show: whether the names in it stand for anything. */
 function crossChecks(policy: Policy, { services }: ReadPolicyOptions): PolicyProblem[] {
   const regions = Regions.load(policy.regions);
@@ -178,6 +181,11 @@ function crossChecks(policy: Policy, { services }: ReadPolicyOptions): PolicyPro
     if (place !== 'local') region(place, `endpoints.places.${name}`);
   }
   for (const [name, tool] of Object.entries(endpoints.tools)) region(tool.region, `endpoints.tools.${name}.region`);
+  const hosts = Object.values(endpoints.tools).reduce((sum, tool) => sum + tool.hosts.length, 0);
+  if (hosts > MAX_TOOL_HOSTS) {
+    const reason = `${hosts} hosts in all, and ${MAX_TOOL_HOSTS} are the most; a leading dot stands for every name below`;
+    problems.push({ path: 'endpoints.tools', reason, nearest: null });
+  }
   return problems;
 }
 
@@ -199,6 +207,7 @@ function contradictions({ residency, cores }: Policy, regions: Regions): PolicyP
     problems.push({ path, reason, nearest: null });
   };
   opposed(general, 'residency.pin');
+  opposed([...general, ...pinned(residency.whenUnknown, 'residency.whenUnknown')], 'residency.whenUnknown');
   for (const [country, text] of Object.entries(residency.byCountry)) {
     const path = `residency.byCountry.${country}`;
     opposed([...general, ...pinned(text, path)], path);

@@ -94,8 +94,14 @@ export class ResidencyRecord {
   }
 }
 
-/** Where a record's chain breaks: the number of the first wrong entry and why; null when it is whole. */
-export function breakOf(record: ResidencyRecordView): { seq: number; reason: string } | null {
+/**
+ * Where a record's chain breaks: the number of the first wrong entry and why; null when it is whole.
+ * @param how `over`: of a session that has ended, whose record was cut when its last entry does not say so
+ */
+export function breakOf(
+  record: ResidencyRecordView,
+  how: { over?: boolean } = {},
+): { seq: number; reason: string } | null {
   let previous = rootHash(record.sessionId, record.pins);
   for (const [index, entry] of record.entries.entries()) {
     const { hash, ...content } = entry;
@@ -104,7 +110,8 @@ export function breakOf(record: ResidencyRecordView): { seq: number; reason: str
     if (hash !== hashOf(content)) return { seq: index, reason: 'it was changed' };
     previous = hash;
   }
-  return null;
+  const isCut = how.over === true && record.entries.at(-1)?.kind !== 'ended';
+  return isCut ? { seq: record.entries.length, reason: 'its last entries are missing' } : null;
 }
 
 function rootHash(sessionId: string, pins: ResidencyRecordView['pins']): string {

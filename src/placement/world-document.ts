@@ -5,8 +5,15 @@
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { AntipodeError } from '../errors.ts';
+import { type NodeStores, nodeStoresSchema, storesOf } from '../registry/index.ts';
 import type { PlacedAgent } from './agent-legs.ts';
 import { type AiEndpoint, ASSUMED_MS, placeOf } from './endpoint.ts';
+import {
+  endpointMeasurementSchema,
+  legMeasurementSchema,
+  measurementDocument,
+  withMeasurement,
+} from './measured-document.ts';
 import { PathBook } from './paths.ts';
 import { parsePin } from './pin.ts';
 import type { PlanLeg, PlanNode, PlanWorld } from './plan-types.ts';
@@ -27,8 +34,12 @@ const nodeSchema = z.strictObject({
   capacity: count,
   /** Takes no new sessions: it drains, or tells nobody how to reach it. */
   draining: z.boolean().default(false),
+  /** POPs: as they announce it; `antipode placement probe` measures them by it. */
+  signalingUrl: z.string().min(1).max(500).optional(),
   /** Cores: names of their agents. */
   agents: z.array(word).max(10_000).default([]),
+  /** Where it keeps what it writes down of sessions; its own region where nothing is said. */
+  stores: z.strictObject(nodeStoresSchema.shape).optional(),
 });
 
 const agentSchema = z.strictObject({
@@ -40,6 +51,8 @@ const agentSchema = z.strictObject({
         services: z.array(word).min(1).max(50),
         /** Round trips per turn. */
         k: z.number().min(0).max(100),
+        /** Where measured turns say so. */
+        measured: legMeasurementSchema.optional(),
       }),
     )
     .max(20)
@@ -61,6 +74,10 @@ const endpointSchema = z
     p50Ms: ms.optional(),
     p95Ms: ms.optional(),
     source: z.enum(['measured', 'operator', 'catalogue', 'assumed']).optional(),
+    /** The model that it is asked for. */
+    model: word.optional(),
+    /** What cores measured of it; it is in the times above. */
+    measured: endpointMeasurementSchema.optional(),
     centsPerMinute: z.number().min(0).max(100_000).nullable().default(null),
     /** `service@region`; made of those when absent. */
     id: word.optional(),
@@ -177,7 +194,11 @@ export function documentOf(parts: DocumentParts): WorldDocument {
     regions: { ...parts.policy.regions },
     nodes: parts.nodes.map((node) => ({ ...node, agents: [...node.agents] })),
     agents: Object.fromEntries(agents) as WorldDocument['agents'],
-    endpoints: parts.endpoints.map(({ p50, p95, ...rest }) => ({ ...rest, p50Ms: p50, p95Ms: p95 })),
+    endpoints: parts.endpoints.map(({ p50, p95, measured, ...rest }) => ({
+      ...rest,
+      ...{ p50Ms: p50, p95Ms: p95 },
+      ...(measured !== undefined && { measured: measurementDocument(measured) }),
+    })),
     paths: parts.paths.measurements(parts.nowMs).map(({ from, to, p50, p95, atMs }) => ({
       from,
       to,
@@ -192,11 +213,12 @@ export function documentOf(parts: DocumentParts): WorldDocument {
 
 /** Regions that nothing is known of: paths to them count as far as the other side of the world. */
 export function unknownRegionsOf(
-  nodes: readonly { readonly region: string }[],
+  nodes: readonly { readonly region: string; readonly stores?: NodeStores | undefined }[],
   endpoints: readonly AiEndpoint[],
   regions: Regions,
 ): string[] {
-  const named = [...nodes.map(({ region }) => region), ...endpoints.map(({ place }) => place)];
+  const stores = nodes.flatMap(storesOf).flatMap(({ region }) => region ?? []);
+  const named = [...nodes.map(({ region }) => region), ...stores, ...endpoints.map(({ place }) => place)];
   return [...new Set(named)].filter((name) => name !== 'local' && regions.get(name) === null).sort();
 }
 
@@ -205,13 +227,15 @@ function endpointOf(told: WorldDocument['endpoints'][number], policy: Policy): A
   const id = told.id ?? `${service}@${region}`;
   const assumed = ASSUMED_MS[of];
   const p50 = told.p50Ms ?? assumed.p50;
-  return {
+  const endpoint: AiEndpoint = {
     ...{ id, kind: of, service, region, residency, centsPerMinute },
     place: policy.endpoints.places[id] ?? told.place ?? placeOf(id, region, {}),
     p50,
     p95: told.p95Ms ?? p50 * (assumed.p95 / assumed.p50),
     source: told.source ?? (told.p50Ms === undefined ? 'assumed' : 'operator'),
+    ...(told.model !== undefined && { model: told.model }),
   };
+  return withMeasurement(endpoint, told.measured, policy.latency.serviceMeasurementTtlSeconds * 1_000);
 }
 
 function invalid(name: string, lines: readonly string[]): AntipodeError {

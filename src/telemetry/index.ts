@@ -1,5 +1,6 @@
 /** Public face of telemetry: the logger, the metrics registry, traces. */
 export { BoundedLabel } from './bounded-label.ts';
+export { DecayingDigest, type DecayingDigestOptions, type DigestReading } from './decaying-digest.ts';
 export { createLogger, type Logger, type LoggerOptions, silentLogger } from './logger.ts';
 export {
   type Counter,

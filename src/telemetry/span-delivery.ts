@@ -2,6 +2,7 @@
  * Stands around a batching span processor and counts what becomes of each span: `delivered`, `failed` with its batch,
  * or `dropped` because the collector is slower than the calls. Tells failures in the log, at most once a minute.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Context } from '@opentelemetry/api';
 import type { ReadableSpan, Span, SpanExporter, SpanProcessor } from '@opentelemetry/sdk-trace';
 import type { Clock } from '../clock.ts';
@@ -33,6 +34,8 @@ export class SpanDelivery implements SpanProcessor {
   readonly #log: Logger;
   readonly #spans: Counter<'outcome'>;
   readonly #processor: SpanProcessor;
+  /** A batch is of many calls: it is gathered and sent for none of them, whoever's span was its first. */
+  readonly #forNobody = AsyncLocalStorage.snapshot();
   /** Ended and not yet given to the exporter. */
   #waiting = 0;
   /** Given to the exporter, outcome unknown. */
@@ -64,7 +67,7 @@ export class SpanDelivery implements SpanProcessor {
       return;
     }
     this.#waiting += 1;
-    this.#processor.onEnd(span);
+    this.#forNobody(() => this.#processor.onEnd(span));
   }
 
   forceFlush(): Promise<void> {

@@ -44,6 +44,7 @@ describe('CallerPlaces', () => {
       country: null,
       city: null,
       at: null,
+      withinKm: null,
       how: 'the address is loopback',
     });
     expect((await places.place('::1')).how).toBe('the address is loopback');
@@ -74,11 +75,18 @@ describe('CallerPlaces', () => {
     workers[0]!.emit('message', { ready: true });
     const answer = places.place('::ffff:8.8.8.8');
     expect(workers[0]!.asked).toEqual([{ id: 1, address: '8.8.8.8' }]);
-    workers[0]!.emit('message', { id: 1, country: 'US', city: null, at: { lat: 37.751, lon: -97.822 } });
+    workers[0]!.emit('message', {
+      id: 1,
+      country: 'US',
+      city: null,
+      at: { lat: 37.751, lon: -97.822 },
+      withinKm: 1_000,
+    });
     expect(await answer).toEqual({
       country: 'US',
       city: null,
       at: { lat: 37.751, lon: -97.822 },
+      withinKm: 1_000,
       how: 'geoip-lite, by address',
     });
   });
@@ -101,6 +109,7 @@ describe('CallerPlaces', () => {
       country: null,
       city: null,
       at: null,
+      withinKm: null,
       how: 'the place database could not be loaded',
     });
     expect(workers).toHaveLength(1);
@@ -131,10 +140,14 @@ describe('CallerPlaces', () => {
     expect(sydney.at!.lat).toBeCloseTo(-33.9, 0);
     expect(sydney.at!.lon).toBeCloseTo(151.2, 0);
     expect(await places.place('2001:388::1')).toMatchObject({ country: 'AU', city: null, at: { lat: -27, lon: 133 } });
+    // The middle of the country is all that is known of that one; of the other the town.
+    expect((await places.place('2001:388::1')).withinKm).toBe(2_500);
+    expect(sydney.withinKm).toBe(10);
     expect(await places.place('192.88.99.1')).toEqual({
       country: null,
       city: null,
       at: null,
+      withinKm: null,
       how: 'the place database does not know the address',
     });
   });

@@ -39,6 +39,11 @@ describe('an address of the catalogue', () => {
     expect(endpoint!.p95).toBe(300 * (1_200 / 500));
   });
 
+  test('of speech to text takes what is left of the published time after the silence in which nothing was asked', () => {
+    const hears = { ...thinks, models: [{ id: 'ear', finalMs: { p50: 247, p95: 298 } }] };
+    expect(catalogueEndpoints('stt', [hears], DEFAULT_POLICY)[0]).toMatchObject({ p50: 47, p95: 98 });
+  });
+
   test('has the figures of the model that is used, and says when nobody knows any', () => {
     const used = (model: string) =>
       usedEndpoints([{ kind: 'llm', service: 'thinks', region: 'eu', model }], find, DEFAULT_POLICY)[0];

@@ -88,8 +88,10 @@ describe('the Australia tradeoff', () => {
   });
 
   test('the more round trips a turn makes, the more the wrong place costs: k times the path', () => {
+    // Without speculation, whose wait for a certain end a short turn has to fill.
+    const policy = { latency: { preparingMs: 500, endpointingMs: 500 } };
     const gap = (k: number) => {
-      const candidates = plan().explain(request({ legs: [{ kind: 'llm', services: ['thinks'], k }] }));
+      const candidates = plan({ policy }).explain(request({ legs: [{ kind: 'llm', services: ['thinks'], k }] }));
       const at = (core: string) =>
         candidates.find((each) => each.popRegion === 'ap-southeast-2' && each.coreRegion === core)!.predictedMs!.p50;
       return at('ap-southeast-2') - at('us-east-1');
@@ -97,6 +99,19 @@ describe('the Australia tradeoff', () => {
     expect(Math.abs(gap(1))).toBeLessThan(20);
     expect(gap(2) - gap(1)).toBeGreaterThan(150);
     expect(gap(4) - gap(2)).toBeCloseTo(2 * (gap(2) - gap(1)), 5);
+  });
+
+  test('an answer is made while its turn only probably ends, and is not heard before the turn certainly has', () => {
+    const policy = { latency: { preparingMs: 200, endpointingMs: 600 } };
+    const endpointing = (ms: number) => {
+      const beside = { ...endpoint('llm', 'thinks', 'us', 'us-east-1'), p50: ms, p95: ms };
+      const legs: PlanLeg[] = [{ kind: 'llm', services: ['thinks'], k: 1 }];
+      const { parts, predictedMs } = plan({ policy, endpoints: [beside] }).decide(request({ legs })).chosen!;
+      expect(Object.values(parts).reduce((sum, part) => sum + part, 0)).toBeCloseTo(predictedMs!.p50, 5);
+      return { endpointing: parts.endpointing, both: parts.llm! + parts.endpointing! };
+    };
+    expect(endpointing(1_000).endpointing).toBe(200);
+    expect(endpointing(100).both).toBe(600);
   });
 
   test('with open weights in Sydney it stays at home, even if they think more slowly', () => {
@@ -135,7 +150,7 @@ describe('a prediction', () => {
     const { chosen } = plan().decide(request({ caller: { country: 'AU', place: SYDNEY, probes } }));
     expect(chosen).toMatchObject({ popNode: 'pop-iad' });
     expect(chosen!.parts.callerPop).toBe(30);
-    expect(chosen!.sources.callerPop).toBe('probe');
+    expect(chosen!.sources.callerPop).toBe('measured');
   });
 
   test('takes the POP that the caller came in by', () => {

@@ -91,6 +91,21 @@ describe('a typo is told with its path, the reason and the nearest word', () => 
   });
 });
 
+test('more hosts of tools than can be sent with each session are refused', () => {
+  const tools = (count: number) => {
+    const hosts = Array.from({ length: 50 }, (_, index) => `host-${index}.example`).join(', ');
+    const lines = Array.from(
+      { length: count },
+      (_, index) => `tool-${index}: { region: eu-west-1, p50Ms: 1, p95Ms: 1,`,
+    );
+    return `endpoints: { tools: { ${lines.map((line) => `${line} hosts: [${hosts}] }`).join(', ')} } }`;
+  };
+  expect(refusals(tools(10))).toEqual([]);
+  expect(refusals(tools(11))).toEqual([
+    'endpoints.tools: 550 hosts in all, and 500 are the most; a leading dot stands for every name below',
+  ]);
+});
+
 describe('what contradicts itself or is no policy at all is refused', () => {
   test.each([
     [
@@ -101,6 +116,10 @@ describe('what contradicts itself or is no policy at all is refused', () => {
     [
       'residency: { pin: eu, byCountry: { US: us } }',
       /^residency\.byCountry\.US: "eu" \(residency\.pin\) and "us" \(residency\.byCountry\.US\) contradict each other$/m,
+    ],
+    [
+      'residency: { pin: eu, whenUnknown: us }',
+      /^residency\.whenUnknown: "eu" \(residency\.pin\) and "us" \(residency\.whenUnknown\) contradict each other$/m,
     ],
     ['residency: { pin: eu & us }', /^residency\.pin: "eu" .* and "us" .* contradict each other$/m],
     [

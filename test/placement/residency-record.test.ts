@@ -56,6 +56,16 @@ describe('a residency record', () => {
     expect(breakOf({ ...rest, sessionId: 's-2', entries })).toMatchObject({ seq: 0 });
   });
 
+  test('of a session that is over shows that its last entries are missing', () => {
+    const kept = record();
+    kept.ended('over');
+    const { entries, ...rest } = kept.view();
+    expect(breakOf({ ...rest, entries }, { over: true })).toBeNull();
+    const cut = { ...rest, entries: entries.slice(0, 2) };
+    expect(breakOf(cut)).toBeNull();
+    expect(breakOf(cut, { over: true })).toEqual({ seq: 2, reason: 'its last entries are missing' });
+  });
+
   test('takes nothing after its end', () => {
     const kept = record();
     kept.ended('over');

@@ -8,6 +8,7 @@ import { backboneMetrics } from '../../src/backbone/backbone-metrics.ts';
 import { ENVIRONMENT } from '../../src/config/index.ts';
 import { CoreMetrics } from '../../src/core/core-metrics.ts';
 import { EdgeMetrics } from '../../src/edge/edge-metrics.ts';
+import { registryMetrics } from '../../src/registry/index.ts';
 import { signalingMetrics } from '../../src/signaling/signaling-metrics.ts';
 import { createMetrics } from '../../src/telemetry/index.ts';
 
@@ -35,6 +36,7 @@ function registered(): Map<string, Row> {
   new EdgeMetrics(registry);
   signalingMetrics(registry);
   backboneMetrics(registry);
+  registryMetrics(registry);
   const all = registry.getMetricsAsArray() as unknown as (Metric & { name: string; labelNames: string[] })[];
   return new Map(all.map((metric) => [metric.name, { type: typeOf(metric), labels: [...metric.labelNames] }]));
 }

@@ -4,6 +4,7 @@ export { type CallMetrics, callMetrics } from './call-metrics.ts';
 export { type CallObserver, CallObservers, type CallObserversOptions } from './call-observers.ts';
 export { ClientObserver } from './client-observer.ts';
 export { CostObserver, type CostObserverOptions } from './cost-observer.ts';
+export { LegObserver, type LegObserverOptions, type LegSink, type LegTime, type TurnTrips } from './leg-observer.ts';
 export { MetricsObserver, type MetricsObserverOptions } from './metrics-observer.ts';
 export {
   type Observation,

@@ -38,9 +38,11 @@ export interface ServiceRun {
   /** First text or sound came back: TTFT, TTFB. For speech to text equal to `endedAtMs`. Null when nothing came. */
   readonly firstAtMs: number | null;
   readonly endedAtMs: number;
-  /** `aborted`: the turn was over first. */
+  /** `aborted`: the turn was over first, or another request for the same answer was faster. */
   readonly outcome: 'ok' | 'aborted' | ErrorCode;
   readonly usage: ServiceUsage;
+  /** What opening the newest connection to it took, one round trip, ms; null or absent when nobody timed one. */
+  readonly connectMs?: number | null;
 }
 
 export type ToolOutcome = 'ok' | 'failed' | 'timed-out' | 'unknown-tool' | 'invalid-arguments' | 'cancelled';
@@ -72,11 +74,14 @@ export type Observation =
       readonly soundAtMs: number;
       readonly atMs: number;
     }
-  /** An answer that was begun on a probable end of the turn: taken, or dropped because the caller went on. */
+  /**
+   * An answer that was begun on a probable end of the turn: taken, or dropped because the caller went on, or begun from
+   * words that were misheard and dropped for that, which may come after `taken`.
+   */
   | {
       readonly type: 'speculation';
       readonly turn: number;
-      readonly outcome: 'taken' | 'dropped';
+      readonly outcome: 'taken' | 'dropped' | 'misheard';
       readonly atMs: number;
     }
   | { readonly type: 'service-run'; readonly turn: number | null; readonly run: ServiceRun }

@@ -6,6 +6,7 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { AntipodeError } from '../../errors.ts';
+import { ConnectTime } from './connect-time.ts';
 
 export interface KeptConnectionsOptions {
   /** A connection without a request is closed after this; the usual load balancer does it after 60 s. */
@@ -27,6 +28,7 @@ interface Outgoing {
 export class KeptConnections {
   readonly #http: HttpAgent;
   readonly #https: HttpsAgent;
+  readonly #connectTime = new ConnectTime();
   #warming = false;
   #closed = false;
 
@@ -68,6 +70,11 @@ export class KeptConnections {
       });
   }
 
+  /** What opening the newest connection took, one round trip, ms; null before there was one. */
+  get connectMs(): number | null {
+    return this.#connectTime.ms;
+  }
+
   /** Connections that wait for a request. */
   get idleCount(): number {
     return [this.#http, this.#https]
@@ -100,6 +107,7 @@ export class KeptConnections {
       const onAbort = () => request.destroy(asError(signal?.reason));
       signal?.addEventListener('abort', onAbort, { once: true });
       request.once('close', () => signal?.removeEventListener('abort', onAbort));
+      request.once('socket', (socket) => this.#connectTime.watch(socket));
       request.once('response', (response) => resolve({ response }));
       request.on('error', (error: NodeJS.ErrnoException) => {
         if (signal?.aborted) reject(signal.reason);

@@ -113,6 +113,11 @@ export class OpenAiServer {
     this.#connections.warm(this.#options.baseUrl);
   }
 
+  /** What opening the newest connection took, one round trip, ms; null before there was one. */
+  get connectMs(): number | null {
+    return this.#connections.connectMs;
+  }
+
   /** Ends what is under way and every connection. Idempotent. */
   close(): void {
     this.#closed = true;

@@ -6,6 +6,7 @@
 import { type ClientOptions, type RawData, WebSocket } from 'ws';
 import type { Clock, Timer } from '../../clock.ts';
 import { AntipodeError, type ErrorCode } from '../../errors.ts';
+import type { ConnectTime } from './connect-time.ts';
 import { refusal } from './refusal.ts';
 
 /** Where to connect, with the key among the headers. */
@@ -42,12 +43,15 @@ export interface ServiceSocketOptions {
   maxBufferedBytes?: number;
   /** Bytes of one frame from the service. */
   maxFrameBytes?: number;
+  /** Keeps how long it took to connect. */
+  connectTime?: ConnectTime | null;
 }
 
 export const SERVICE_SOCKET_DEFAULTS = {
   connectTimeoutMs: 5_000,
   maxBufferedBytes: 262_144,
   maxFrameBytes: 1_048_576,
+  connectTime: null,
 } as const;
 
 /** After our close frame, until the connection is torn down. */
@@ -62,12 +66,16 @@ export class ServiceSocket {
 
   constructor(options: ServiceSocketOptions) {
     this.#options = { ...SERVICE_SOCKET_DEFAULTS, ...options };
-    const { service, address, clock, connectTimeoutMs, maxFrameBytes, handlers } = this.#options;
+    const { service, address, clock, connectTimeoutMs, maxFrameBytes, connectTime, handlers } = this.#options;
     const settings: ClientOptions = {
       headers: { ...address.headers },
       perMessageDeflate: false,
       followRedirects: false,
       maxPayload: maxFrameBytes,
+      finishRequest: (request) => {
+        request.once('socket', (socket) => connectTime?.watch(socket));
+        request.end();
+      },
     };
     this.#socket = new WebSocket(address.url, settings);
     this.#timer = clock.setTimeout(() => {

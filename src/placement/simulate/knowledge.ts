@@ -61,8 +61,7 @@ export interface KnowledgeOptions {
 
 export class Knowledge {
   readonly paths: PathBook;
-  /** With measured times, where somebody has measured. */
-  readonly endpoints: readonly AiEndpoint[];
+  #endpoints: readonly AiEndpoint[];
   readonly #truth: Truth;
   readonly #veil: Veil;
   readonly #field: NormalField;
@@ -75,7 +74,7 @@ export class Knowledge {
     this.#field = new NormalField(seed ^ 0x2545f491);
     this.paths = published();
     this.#measurePaths();
-    this.endpoints = endpoints.map((endpoint, index) => this.#measured(endpoint, index));
+    this.#endpoints = endpoints.map((endpoint, index) => this.#measured(endpoint, index));
     this.#nearest = cities.map((city) =>
       pops
         .map((name) => ({ place: truth.indexOf(name), region: regions.get(name) }))
@@ -85,6 +84,16 @@ export class Knowledge {
         .slice(0, this.#veil.probes)
         .map(({ place }) => place),
     );
+  }
+
+  /** With measured times, where somebody has measured. */
+  get endpoints(): readonly AiEndpoint[] {
+    return this.#endpoints;
+  }
+
+  /** From now on this is known of them. */
+  learn(endpoints: readonly AiEndpoint[]): void {
+    this.#endpoints = endpoints;
   }
 
   /** What a caller's browser has measured when it joins; undefined for those that could not. */

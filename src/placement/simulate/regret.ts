@@ -7,12 +7,14 @@
  * lasted, none of which had been measured then. It does not know the luck of single turns: a call has many.
  */
 import type { AiEndpoint } from '../endpoint.ts';
+import { endpointingPart } from '../endpointing.ts';
 import { PathBook } from '../paths.ts';
 import type { LegChoice, PlanLeg, PlanNode } from '../plan-types.ts';
 import { DEFAULT_POLICY, type Policy } from '../policy.ts';
 import { Regions } from '../regions.ts';
 import { Fleet, Seats } from './fleet.ts';
 import { Knowledge, NO_VEIL, VEIL, type Veil } from './knowledge.ts';
+import { LEARNING, Learning } from './learning.ts';
 import { MapRule } from './map-rule.ts';
 import { RandomStream } from './noise.ts';
 import { PlanRule } from './plan-rule.ts';
@@ -25,11 +27,12 @@ import { TRUTH_SPREADS, Truth } from './truth.ts';
  * What stands between the truth and the planner.
  * - `paths`: paths and callers' ways differ from what is known; services take their known times.
  * - `services`: they differ too, from what is published and from what was measured.
+ * - `learnt`: they differ from what is published, and are known as far as earlier calls have used them.
  * - `timed`: they differ from what is published, but each has been timed without an error.
  * - `weather`: everything is known of the day, and only the call's own weather is not: nobody who decides before the
  *   call can have less regret.
  */
-export type Hidden = 'paths' | 'services' | 'timed' | 'weather';
+export type Hidden = 'paths' | 'services' | 'learnt' | 'timed' | 'weather';
 
 export interface RegretOptions {
   hidden: Hidden;
@@ -70,6 +73,7 @@ export function measureRegret(options: RegretOptions): Regrets {
     signal.throwIfAborted();
     const random = new RandomStream(seed + world);
     const replay = new Replay(random, { ...options, seed: seed + world, policy, regions, cities });
+    replay.warmUp(users);
     for (let call = 0; call < callsPerWorld; call++) {
       const at = world * callsPerWorld + call;
       const city = drawn(users, random);
@@ -100,6 +104,8 @@ class Replay {
   readonly #endpoints: readonly AiEndpoint[];
   readonly #legs: readonly PlanLeg[];
   readonly #policy: Policy;
+  readonly #learning: Learning | null;
+  readonly #seed: number;
 
   constructor(random: RandomStream, { hidden, seed, regions, cities, policy }: ReplayOptions) {
     const known = regions.all.filter((region) => region.matrixRow === region.code).map(({ code }) => code);
@@ -113,12 +119,22 @@ class Replay {
       { kind: 'tts', services: ['tts'], k: 1 },
     ];
     const endpoints = this.#endpoints;
-    const published = () => new PathBook({ regions });
-    const { endpointingMs } = policy.latency;
+    // Paths are measured all the time; in a replay that takes an hour they are measured once.
+    const measurementTtlMs = Number.POSITIVE_INFINITY;
+    const published = () => new PathBook({ regions, measurementTtlMs });
     const places = placesOf({ nodes, endpoints });
     const spreads = hidden === 'paths' ? { ...TRUTH_SPREADS, service: 0, callService: 0 } : TRUTH_SPREADS;
     const veil = VEILS[hidden];
-    const truth = new Truth({ seed, regions, places, endpoints, cities, published, endpointingMs, spreads });
+    const truth = new Truth({
+      seed,
+      regions,
+      places,
+      endpoints,
+      cities,
+      published,
+      endpointing: policy.latency,
+      spreads,
+    });
     this.#truth = truth;
     const knowledge = new Knowledge({ seed, truth, regions, endpoints, cities, pops: known, published, veil });
     const fleet = new Fleet(nodes, 'desk');
@@ -130,6 +146,19 @@ class Replay {
         : new MapRule({ ...shared, name, fleet }),
     );
     for (const rule of this.rules) rule.startMinute(this.#seats);
+    const ttlMs = policy.latency.serviceMeasurementTtlSeconds * 1_000;
+    this.#learning = hidden === 'learnt' ? new Learning({ truth, knowledge, regions, endpoints, ttlMs }) : null;
+    this.#seed = seed;
+  }
+
+  /** Calls before those that count, where something is learnt of them. */
+  warmUp(users: readonly number[]): void {
+    if (this.#learning === null) return;
+    const random = new RandomStream(this.#seed ^ 0x3c6ef372);
+    const planner = this.rules.find(({ name }) => name === 'antipode')!;
+    for (let call = 0; call < LEARNING.warmUpCalls; call++) {
+      this.chosenMs(planner, WARM_UP_FROM + call, drawn(users, random));
+    }
   }
 
   chosenMs(rule: Rule, call: number, city: number): number {
@@ -137,8 +166,12 @@ class Replay {
     if (typeof placed === 'string') throw new Error(`${rule.name} refused a call in a world with room: ${placed}`);
     const { nodes } = this.#seats.fleet;
     const pop = this.#truth.indexOf(nodes[placed.popNode]!.region);
-    const core = this.#truth.indexOf(nodes[placed.coreNode]!.region);
-    return this.#accessMs(call, city, pop, core) + this.#legsMs(call, core, placed.choices);
+    const { region } = nodes[placed.coreNode]!;
+    const core = this.#truth.indexOf(region);
+    // Decided before it is known what the call will teach.
+    const hasNews = rule.name === 'antipode' && this.#learning?.called(call, region, placed.choices);
+    if (hasNews) rule.startMinute(this.#seats);
+    return this.#accessMs(call, city, pop, core) + this.#turnMs(this.#legsMs(call, core, placed.choices));
   }
 
   bestMs(call: number, city: number): number {
@@ -151,15 +184,18 @@ class Replay {
         access = Math.min(access, this.#accessMs(call, city, this.#truth.indexOf(pop.region), core));
       }
       const legs = this.#legs.reduce((sum, leg) => sum + this.#bestLegMs(call, core, leg), 0);
-      best = Math.min(best, access + legs);
+      best = Math.min(best, access + this.#turnMs(legs));
     }
     return best;
   }
 
   #accessMs(call: number, city: number, pop: number, core: number): number {
-    return (
-      this.#truth.callerMs(call, city, pop) + this.#truth.pathMs(call, pop, core) + this.#policy.latency.endpointingMs
-    );
+    return this.#truth.callerMs(call, city, pop) + this.#truth.pathMs(call, pop, core);
+  }
+
+  /** Legs, with what the end of the turn takes beside them. */
+  #turnMs(legsMs: number): number {
+    return legsMs + endpointingPart(this.#policy.latency, legsMs);
   }
 
   #legsMs(call: number, core: number, choices: readonly LegChoice[]): number {
@@ -183,8 +219,17 @@ class Replay {
 }
 
 const NO_PINS = [] as const;
+/** Numbers of calls that no call has that counts. */
+const WARM_UP_FROM = 1_000_000;
 const TIMED = { ...VEIL, serviceNoise: 0, missingServices: 0 };
-const VEILS = { paths: TIMED, services: VEIL, timed: TIMED, weather: NO_VEIL } as const satisfies Record<Hidden, Veil>;
+const UNTIMED = { ...VEIL, missingServices: 1 };
+const VEILS = {
+  paths: TIMED,
+  services: VEIL,
+  learnt: UNTIMED,
+  timed: TIMED,
+  weather: NO_VEIL,
+} as const satisfies Record<Hidden, Veil>;
 
 /** One service of each kind, at one to five addresses. */
 function stack(regions: readonly string[], random: RandomStream): AiEndpoint[] {

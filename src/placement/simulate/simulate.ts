@@ -50,7 +50,7 @@ export async function simulate(options: SimulateOptions): Promise<SimulationResu
     endpoints,
     cities,
     published,
-    endpointingMs: policy.latency.endpointingMs,
+    endpointing: policy.latency,
   });
   const pops = fleet.pops.map(({ region }) => region);
   const knowledge = new Knowledge({ seed, truth, regions, endpoints, cities, pops, published });
@@ -177,7 +177,8 @@ function assumptionsOf(countries: number, meanMinutes: number, { latency }: Poli
     `Callers live in the cities that stand for ${countries} large countries, as many as people there use the Internet; they call ` +
       `by the hour of their own day. A session lasts ${meanMinutes} minutes in the mean.`,
     'Times are voice to voice of one turn of each call: caller to POP, POP to core, each leg’s round trips and service ' +
-      `times, and ${latency.endpointingMs} ms of endpointing and buffers. They are counted in bins of 2 ms.`,
+      `times, and ${latency.preparingMs} ms of endpointing and buffers before them, ${latency.endpointingMs} ms with them at ` +
+      'the least. They are counted in bins of 2 ms.',
     `The truth is hidden from every rule: each path differs from the published one by about ${percent(TRUTH_SPREADS.path)}, ` +
       `each service by ${percent(TRUTH_SPREADS.service)}, each way of a city to a POP from the map by ${percent(TRUTH_SPREADS.way)} ` +
       '(sigma of a lognormal), and every call has its own weather besides.',

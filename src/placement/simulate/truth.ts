@@ -6,6 +6,7 @@
  * bent until the planner looks good says nothing.
  */
 import type { AiEndpoint } from '../endpoint.ts';
+import { type EndpointingTimes, endpointingPart } from '../endpointing.ts';
 import type { PathBook } from '../paths.ts';
 import type { LegChoice } from '../plan-types.ts';
 import { distanceKm, type Region, type Regions } from '../regions.ts';
@@ -39,7 +40,17 @@ const MIN_MS_PER_KM = 0.01;
 const MAX_PATH_SIGMA = 0.4;
 
 /** Which draws of the field are whose. */
-const DRAW = { path: 1, service: 2, way: 3, callPath: 4, callWay: 5, access: 6, callService: 7, turn: 8 } as const;
+const DRAW = {
+  path: 1,
+  service: 2,
+  way: 3,
+  callPath: 4,
+  callWay: 5,
+  access: 6,
+  callService: 7,
+  turn: 8,
+  trip: 9,
+} as const;
 
 export interface TruthOptions {
   seed: number;
@@ -48,7 +59,7 @@ export interface TruthOptions {
   places: readonly string[];
   endpoints: readonly AiEndpoint[];
   cities: readonly City[];
-  endpointingMs: number;
+  endpointing: EndpointingTimes;
   /** @defaultValue TRUTH_SPREADS */
   spreads?: TruthSpreads;
   /** What is published or declared of paths, without measurements. */
@@ -168,9 +179,17 @@ export class Truth {
     return k * ((place === null ? 0 : this.pathMs(call, core, place)) + this.serviceMs(call, endpoint));
   }
 
+  /** One round trip of a call to an endpoint, ms, as its core sees it: the spread from turn to turn is in it. */
+  tripMs(call: number, core: number, endpoint: AiEndpoint, trip: number): number {
+    const index = this.endpointIndex(endpoint);
+    const path = endpoint.place === 'local' ? 0 : this.pathMs(call, core, this.indexOf(endpoint.place));
+    const turn = Math.exp(this.#turnSigmas[index]! * this.#field.at(DRAW.trip, call, index * 256 + trip));
+    return path + this.serviceMs(call, index) * turn;
+  }
+
   /** Voice to voice of one turn of a call, ms: the services' own spread from turn to turn is in it. */
   turnMs(call: number, city: number, pop: number, core: number, choices: readonly LegChoice[]): number {
-    let ms = this.callerMs(call, city, pop) + this.pathMs(call, pop, core) + this.#options.endpointingMs;
+    let ms = 0;
     for (const { leg, endpoint } of choices) {
       const index = this.endpointIndex(endpoint);
       if (endpoint.place !== 'local') ms += leg.k * this.pathMs(call, core, this.indexOf(endpoint.place));
@@ -182,7 +201,8 @@ export class Truth {
         ms += share * service * Math.exp(sigma * this.#field.at(DRAW.turn, call, index * 16 + trip));
       }
     }
-    return ms;
+    const access = this.callerMs(call, city, pop) + this.pathMs(call, pop, core);
+    return access + ms + endpointingPart(this.#options.endpointing, ms);
   }
 
   #lightMs(a: string, b: string): number {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { measureRegret } from '../../../src/placement/simulate/regret.ts';
 import { RULES } from '../../../src/placement/simulate/rule.ts';
 
-const replay = (hidden: 'paths' | 'services' | 'weather') =>
+const replay = (hidden: 'paths' | 'services' | 'learnt' | 'timed' | 'weather') =>
   measureRegret({ hidden, worlds: 12, callsPerWorld: 40, seed: 11, signal: new AbortController().signal });
 const median = (values: Float64Array) => values.toSorted()[Math.floor(values.length / 2)]!;
 
@@ -27,3 +27,9 @@ test('the less is hidden, the less is regretted; the rules of the map regret mor
     for (const rule of RULES.slice(1)) expect(median(share[rule])).toBeGreaterThan(2 * median(share.antipode));
   }
 });
+
+test('a planner that learns from its own calls has less regret than the rules of the map, and more than if all were timed', () => {
+  const learnt = replay('learnt').share;
+  expect(median(learnt.antipode)).toBeGreaterThan(median(replay('timed').share.antipode));
+  for (const rule of RULES.slice(1)) expect(median(learnt[rule])).toBeGreaterThan(2 * median(learnt.antipode));
+}, 30_000);

@@ -12,7 +12,8 @@ const { regions, endpoints, legs } = scenario;
 const { cities } = loadPopulation();
 const places = placesOf(scenario);
 const published = () => new PathBook({ regions });
-const truth = new Truth({ seed: 2, regions, places, endpoints, cities, published, endpointingMs: 500 });
+const endpointing = { preparingMs: 500, endpointingMs: 500 };
+const truth = new Truth({ seed: 2, regions, places, endpoints, cities, published, endpointing });
 const pairs = places.flatMap((_, a) => places.slice(a).map((_, b): [number, number] => [a, a + b]));
 const spread = (logarithms: readonly number[]) =>
   Math.sqrt(logarithms.reduce((sum, each) => sum + each * each, 0) / logarithms.length);

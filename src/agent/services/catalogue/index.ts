@@ -8,6 +8,7 @@ export {
   configurationOf,
   type Environment,
   type ResolvedService,
+  resolveRegion,
   resolveService,
   type ServiceConfiguration,
   type ServiceState,

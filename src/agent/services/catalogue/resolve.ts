@@ -53,16 +53,7 @@ const FILLING = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
  *   region is named that the service hasn't, or beside an address of one's own, whose region nobody knows
  */
 export function resolveService(entry: CatalogueEntry, environment: Environment, region?: string): ResolvedService {
-  const override = entry.urlVariable === undefined ? undefined : environment[entry.urlVariable] || undefined;
-  if (override !== undefined && region !== undefined) {
-    throw invalid(entry, `region "${region}" is wanted, but ${entry.urlVariable} names an address of its own`);
-  }
-  const endpoint =
-    region === undefined ? entry.endpoints[0] : entry.endpoints.find((candidate) => candidate.region === region);
-  if (endpoint === undefined) {
-    const known = entry.endpoints.map((candidate) => candidate.region).join(', ');
-    throw invalid(entry, `has no region "${region}" (it has ${known})`);
-  }
+  const { override, endpoint } = chosenEndpoint(entry, environment, region);
   const { missing } = configurationOf(entry, environment);
   if (missing.length > 0) {
     throw new AntipodeError(
@@ -73,12 +64,7 @@ export function resolveService(entry: CatalogueEntry, environment: Environment, 
   const isSet = (variable: string) => !!environment[variable];
   const keys = Object.fromEntries(entry.keys.filter(isSet).map((variable) => [variable, environment[variable]!]));
   const apiKey = Object.values(keys)[0] ?? null;
-  if (override !== undefined) {
-    if (!URL.canParse(override) || !/^(https?|wss?):$/.test(new URL(override).protocol)) {
-      throw invalid(entry, `${entry.urlVariable} is not an http(s) or ws(s) URL`);
-    }
-    return { baseUrl: override, region: 'own', residency: 'none', keys, apiKey };
-  }
+  if (override !== undefined) return { baseUrl: override, region: 'own', residency: 'none', keys, apiKey };
   const baseUrl = endpoint.url.replaceAll(/\{([a-z]+)\}/g, (_, name: string) => {
     const variable = entry.variables[name]!;
     const value = environment[variable]!;
@@ -86,6 +72,37 @@ export function resolveService(entry: CatalogueEntry, environment: Environment, 
     return value;
   });
   return { baseUrl, region: endpoint.region, residency: endpoint.residency, keys, apiKey };
+}
+
+/**
+ * Where a service stands, by the same rules, for a node that places sessions and has no keys. `ownUrl`: the address of
+ * one's own, where there is one.
+ * @throws ERR_CONFIG_INVALID as `resolveService`
+ */
+export function resolveRegion(
+  entry: CatalogueEntry,
+  environment: Environment,
+  region?: string,
+): { readonly region: string; readonly ownUrl: string | null } {
+  const { override, endpoint } = chosenEndpoint(entry, environment, region);
+  return override === undefined ? { region: endpoint.region, ownUrl: null } : { region: 'own', ownUrl: override };
+}
+
+function chosenEndpoint(entry: CatalogueEntry, environment: Environment, region: string | undefined) {
+  const override = entry.urlVariable === undefined ? undefined : environment[entry.urlVariable] || undefined;
+  if (override !== undefined && region !== undefined) {
+    throw invalid(entry, `region "${region}" is wanted, but ${entry.urlVariable} names an address of its own`);
+  }
+  if (override !== undefined && !(URL.canParse(override) && /^(https?|wss?):$/.test(new URL(override).protocol))) {
+    throw invalid(entry, `${entry.urlVariable} is not an http(s) or ws(s) URL`);
+  }
+  const endpoint =
+    region === undefined ? entry.endpoints[0] : entry.endpoints.find((candidate) => candidate.region === region);
+  if (endpoint === undefined) {
+    const known = entry.endpoints.map((candidate) => candidate.region).join(', ');
+    throw invalid(entry, `has no region "${region}" (it has ${known})`);
+  }
+  return { override, endpoint };
 }
 
 function invalid(entry: CatalogueEntry, reason: string): AntipodeError {

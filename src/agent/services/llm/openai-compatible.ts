@@ -123,6 +123,11 @@ export class OpenAiCompatibleLlm implements Llm {
     this.#server.warm();
   }
 
+  /** Of `OpenAiServer`. */
+  connectMs(): number | null {
+    return this.#server.connectMs;
+  }
+
   /** Ends what is under way. Idempotent. */
   close(): void {
     this.#server.close();

@@ -4,6 +4,7 @@
  */
 import type { Clock, Timer } from '../../../clock.ts';
 import { AntipodeError } from '../../../errors.ts';
+import type { ConnectTime } from '../connect-time.ts';
 import { ServiceSocket } from '../service-socket.ts';
 import type { ServiceMessage, SpeechDialect } from './dialect.ts';
 import type { SocketSentence } from './socket-sentence.ts';
@@ -13,6 +14,7 @@ export interface SpeechConnectionOptions<Timing> {
   clock: Clock;
   openTimeoutMs: number;
   idleMs: number;
+  connectTime?: ConnectTime;
   onGone(connection: SpeechConnection<Timing>): void;
 }
 
@@ -35,7 +37,7 @@ export class SpeechConnection<Timing> {
 
   constructor(options: SpeechConnectionOptions<Timing>) {
     this.#options = options;
-    const { dialect, clock, openTimeoutMs } = options;
+    const { dialect, clock, openTimeoutMs, connectTime = null } = options;
     this.opened = this.#opening.promise;
     this.opened.catch(() => {}); // the sentences that wait for it are told besides
     this.#socket = new ServiceSocket({
@@ -45,6 +47,7 @@ export class SpeechConnection<Timing> {
       connectTimeoutMs: openTimeoutMs,
       maxBufferedBytes: MAX_UNSENT_BYTES,
       maxFrameBytes: MAX_MESSAGE_BYTES,
+      connectTime,
       handlers: {
         opened: () => this.#onOpen(),
         message: (value) => this.#onMessage(value),

@@ -57,6 +57,11 @@ export class OpenAiCompatibleTts implements Tts {
     this.#server.warm();
   }
 
+  /** Of `OpenAiServer`. */
+  connectMs(): number | null {
+    return this.#server.connectMs;
+  }
+
   /** Ends what is under way. Idempotent. */
   close(): void {
     this.#server.close();

@@ -35,6 +35,11 @@ export class SocketTts<Timing> implements Tts {
     return this.#sockets.connectionCount;
   }
 
+  /** What opening the newest connection took, one round trip, ms; null before there was one. */
+  connectMs(): number | null {
+    return this.#sockets.connectTime.ms;
+  }
+
   /** Open a connection ahead of the next sentence; should that fail, the sentence tells. */
   warm(): void {
     this.open(new AbortController().signal).catch(() => {});

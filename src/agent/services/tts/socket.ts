@@ -6,6 +6,7 @@
 import type { Clock } from '../../../clock.ts';
 import { AntipodeError } from '../../../errors.ts';
 import { untilAborted } from '../../until-aborted.ts';
+import { ConnectTime } from '../connect-time.ts';
 import { SpeechConnection } from './connection.ts';
 import type { SpeechDialect } from './dialect.ts';
 import { SocketSentence, type SpeechPart } from './socket-sentence.ts';
@@ -30,6 +31,7 @@ export const MAX_CHARACTERS = 10_000;
 
 export class SpeechSockets<Timing> {
   readonly #options: Required<SpeechSocketsOptions<Timing>>;
+  readonly connectTime = new ConnectTime();
   readonly #connections = new Set<SpeechConnection<Timing>>();
   #sentences = 0;
   #closed = false;
@@ -108,6 +110,7 @@ export class SpeechSockets<Timing> {
       clock,
       openTimeoutMs: timeoutMs,
       idleMs,
+      connectTime: this.connectTime,
       onGone: (gone) => this.#connections.delete(gone),
     });
     this.#connections.add(connection);
