@@ -1,11 +1,9 @@
 /**
- * `antipode placement`: check a policy, print its JSON Schema, explain where a session would run, simulate a planet.
- * Owns arguments, exit codes and what is printed: 0 fine, 1 a file is refused, 2 wrong arguments, 3 no place for the
- * session. The decision is placement's.
+ * `antipode placement`: check a policy, print its JSON Schema, explain where a session would run, measure POPs, simulate
+ * a planet. Owns arguments, exit codes and what is printed: 0 fine, 1 a file is refused or nothing answers, 2 wrong
+ * arguments, 3 no place for the session. The decision is placement's.
  */
-import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
-import { parseArgs } from 'node:util';
 import { loadCatalogue } from './agent/services/catalogue/index.ts';
 import { AntipodeError } from './errors.ts';
 import {
@@ -30,8 +28,10 @@ import {
   type WorldDocument,
   worldOf,
 } from './placement/index.ts';
+import { BadArguments, parse, placeAt, textOf } from './placement-arguments.ts';
 import { allEndpoints, serviceNames } from './placement-endpoints.ts';
 import { printExplanation } from './placement-table.ts';
+import { fetchWorld } from './world-source.ts';
 
 /** Where a command writes. */
 export interface CommandStreams {
@@ -41,8 +41,10 @@ export interface CommandStreams {
 
 const EXIT = { ok: 0, refusedFile: 1, badArguments: 2, noPlace: 3 } as const;
 
-const HELP = `Usage: antipode placement <command>
+const HELP = `Usage: antipode placement [command]
 
+  serve             run placement as a service over HTTP, also without a command (docs/operate.md)
+      -c, --config FILE   configuration file (default: antipode.yaml where it exists)
   validate FILE     say what is wrong with a policy file, or that it is fine
   schema            print the JSON Schema of policy files
   explain           say where a session would run, and why not elsewhere
@@ -57,9 +59,18 @@ const HELP = `Usage: antipode placement <command>
       --key KEY           its API key (default: the first of ANTIPODE_API_KEYS)
       --policy FILE       the policy (default: the world's own, else the defaults)
       --json              print JSON
+  probe             measure how far this machine is from each POP
+      --server URL        a running server that tells its POPs (default: http://localhost:8080), or
+      --world FILE        a world whose POPs have a signalingUrl
+      --key KEY           the server's API key: every POP instead of the five nearest (default: the first of
+                          ANTIPODE_API_KEYS)
+      --pin PLACES        only POPs within this pin
+      --at LAT,LON        the place of this machine, degrees (default: by the address that the server sees)
+      --count N           timed requests to each (default: 5)
+      --json              print JSON
   simulate          simulate a planet of callers (antipode placement simulate --help)
 
-Exit codes: 0 fine, 1 a file is refused, 2 wrong arguments, 3 there is no place for the session.
+Exit codes: 0 fine, 1 a file is refused or nothing answers, 2 wrong arguments, 3 there is no place for the session.
 `;
 
 /** Answers with the exit code. */
@@ -74,6 +85,11 @@ export async function placementMain(argv: readonly string[], streams: CommandStr
         return EXIT.ok;
       case 'explain':
         return await explain(rest, streams);
+      case 'probe': {
+        const { probePops } = await import('./placement-probe.ts');
+        await probePops(rest, streams);
+        return EXIT.ok;
+      }
       case 'simulate': {
         const { runSimulate } = await import('./placement/simulate/index.ts');
         return await runSimulate(rest, streams);
@@ -83,7 +99,7 @@ export async function placementMain(argv: readonly string[], streams: CommandStr
         streams.out.write(HELP);
         return EXIT.ok;
       default: {
-        const near = nearestWord(command ?? '', ['validate', 'schema', 'explain', 'simulate']);
+        const near = nearestWord(command ?? '', ['validate', 'schema', 'explain', 'probe', 'simulate']);
         const hint = near === null ? '' : ` Did you mean "${near}"?`;
         throw new BadArguments(
           command === undefined ? 'A command is missing.' : `There is no command "${command}".${hint}`,
@@ -100,8 +116,6 @@ export async function placementMain(argv: readonly string[], streams: CommandStr
     return error.code === 'ERR_REQUEST_MALFORMED' ? EXIT.badArguments : EXIT.refusedFile;
   }
 }
-
-class BadArguments extends Error {}
 
 async function validate(argv: readonly string[], { out, err }: CommandStreams): Promise<number> {
   const { positionals } = parse(argv, {}, true);
@@ -180,16 +194,6 @@ interface ExplainedCaller {
   readonly how: string;
 }
 
-function placeAt(text: string): Coordinates {
-  const [lat = Number.NaN, lon = Number.NaN, ...more] = text
-    .split(',')
-    .map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
-  if (more.length > 0 || !(Math.abs(lat) <= 90) || !(Math.abs(lon) <= 180)) {
-    throw new BadArguments('--at must be a latitude and a longitude in degrees, such as -33.87,151.21.');
-  }
-  return { lat, lon };
-}
-
 async function placeOfAddress(text: string): Promise<ExplainedCaller> {
   const address = plainAddress(text);
   if (isIP(address) === 0) throw new BadArguments(`--ip must be an IP address, not "${text}".`);
@@ -206,23 +210,7 @@ async function placeOfAddress(text: string): Promise<ExplainedCaller> {
 
 async function worldDocument(values: { world?: string; url?: string; key?: string }): Promise<WorldDocument> {
   if (values.world !== undefined) return readWorldDocument(await textOf(values.world), values.world);
-  const base = values.url ?? 'http://localhost:8080';
-  if (!URL.canParse(base)) throw new BadArguments('--url must be a URL.');
-  const key = values.key ?? process.env.ANTIPODE_API_KEYS?.split(',')[0]?.trim();
-  const url = new URL('/v1/world', base);
-  let response: Response;
-  try {
-    response = await fetch(url, {
-      headers: key ? { authorization: `Bearer ${key}` } : {},
-      signal: AbortSignal.timeout(10_000),
-    });
-  } catch (cause) {
-    const words = `No server answers at ${url.origin}. Start one, name it by --url, or give a world by --world.`;
-    throw new AntipodeError('ERR_SERVICE_UNAVAILABLE', words, { cause });
-  }
-  const text = await response.text();
-  if (response.ok) return readWorldDocument(text, url.href);
-  throw new AntipodeError('ERR_SERVICE_FAILED', `${url.href} answers ${response.status}: ${text.slice(0, 300)}`);
+  return fetchWorld(values);
 }
 
 async function policyOf(file: string | undefined, document: WorldDocument): Promise<Policy> {
@@ -236,36 +224,4 @@ function popNode(region: string, { nodes }: WorldDocument): string {
   if (found !== undefined) return found.nodeId;
   const known = [...new Set(pops.map((node) => node.region))].join(', ');
   throw new BadArguments(`--pop: no POP is in "${region}" (there are POPs in ${known || 'no region'}).`);
-}
-
-async function textOf(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    throw new BadArguments(`Cannot read ${file}: ${(error as Error).message}`);
-  }
-}
-
-type OptionTypes = Readonly<Record<string, { readonly type: 'string' | 'boolean' }>>;
-
-function parse<const T extends OptionTypes>(argv: readonly string[], options: T, allowPositionals: boolean) {
-  try {
-    return parseArgs({ args: joined(argv, options), options, allowPositionals, strict: true });
-  } catch (error) {
-    throw new BadArguments((error as Error).message);
-  }
-}
-
-/** `--at -33,151` as `--at=-33,151`: a southern latitude looks like an option. */
-function joined(argv: readonly string[], options: OptionTypes): string[] {
-  const args: string[] = [];
-  for (let index = 0; index < argv.length; index++) {
-    const word = argv[index]!;
-    const next = argv[index + 1];
-    if (options[word.slice(2)]?.type === 'string' && word.startsWith('--') && next !== undefined && /^-\d/.test(next)) {
-      args.push(`${word}=${next}`);
-      index++;
-    } else args.push(word);
-  }
-  return args;
 }

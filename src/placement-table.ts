@@ -1,6 +1,7 @@
 /** Prints an explained decision for people: what was chosen and why, then a table of every place. Owns the layout. */
 import {
   type Explanation,
+  figureInWords,
   PART_NAMES,
   type Pin,
   type PlacedAgent,
@@ -25,7 +26,7 @@ export function printExplanation(decision: ExplainedDecision, out: { write(text:
   const lines: string[] = [];
   lines.push(`Caller   ${caller.how}`);
   const legs = knownAgents.get(agent)?.legs ?? [];
-  const words = legs.map(({ kind, services, k }) => `${kind} by ${services.join(' or ')}, ${k} a turn`);
+  const words = legs.map(({ kind, services, k }) => `${kind} by ${services.join(' or ')}, ${hundredth(k)} a turn`);
   lines.push(`Agent    ${agent}${words.length === 0 ? '' : ` (${words.join('; ')})`}`);
   lines.push(`Pins     ${pins.length === 0 ? 'none' : pins.map(pinInWords).join(' and ')}`);
   if (outcome.chosen !== null) {
@@ -42,6 +43,10 @@ export function printExplanation(decision: ExplainedDecision, out: { write(text:
     lines.push(`Why      ${whyChosen(outcome.chosen, candidates, agent, pins)}`);
     const sources = Object.entries(explanation.sources).map(([name, source]) => `${name} ${source}`);
     lines.push(`Sources  ${sources.join(', ')}`);
+    const measured = Object.entries(outcome.chosen.measured).map(
+      ([name, figure]) => `${name} (${figureInWords(figure, name.endsWith(' k') ? 'turn' : 'request')})`,
+    );
+    if (measured.length > 0) lines.push(`Measured ${measured.join(', ')}`);
   } else {
     lines.push(`Refused  ${outcome.refused.code}`);
     for (const reason of outcome.refused.reasons) lines.push(`         ${reason}`);
@@ -74,4 +79,8 @@ function tableOf({ candidates }: Explanation): string[] {
       .map((cell, column) => (isNumber(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))
       .join('  '),
   );
+}
+
+function hundredth(value: number): number {
+  return Math.round(value * 100) / 100;
 }

@@ -1,17 +1,37 @@
-/** API keys, compared in a time that tells nothing of which key was nearly right. */
+/** API keys and what their holders may, compared in a time that tells nothing of which key was nearly right. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-export class ApiKeys {
-  readonly #digests: readonly Buffer[];
+export type SessionPriority = 'normal' | 'high';
 
-  constructor(keys: readonly string[]) {
-    this.#digests = keys.map(digest);
+/** A key as it is configured. */
+export interface ConfiguredKey {
+  readonly key: string;
+  readonly priority: SessionPriority;
+  /** Session requests; null: as for every key. */
+  readonly sessionsPerMinute: number | null;
+}
+
+/** A key that was shown. */
+export interface ApiKey extends Omit<ConfiguredKey, 'key'> {
+  /** Tells keys apart and tells nothing of the key. */
+  readonly id: string;
+}
+
+export class ApiKeys {
+  readonly #known: readonly { readonly digest: Buffer; readonly holder: ApiKey }[];
+
+  constructor(keys: readonly ConfiguredKey[]) {
+    this.#known = keys.map(({ key, priority, sessionsPerMinute }, index) => ({
+      digest: digest(key),
+      holder: { id: `key-${index + 1}`, priority, sessionsPerMinute },
+    }));
   }
 
-  has(key: string): boolean {
+  /** What is known of a key that was shown; null when it is none of ours. */
+  find(key: string): ApiKey | null {
     const asked = digest(key);
-    let found = false;
-    for (const known of this.#digests) found = timingSafeEqual(known, asked) || found;
+    let found: ApiKey | null = null;
+    for (const { digest: known, holder } of this.#known) if (timingSafeEqual(known, asked)) found = holder;
     return found;
   }
 }

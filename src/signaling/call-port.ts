@@ -15,6 +15,8 @@ export interface CallRequest {
   residency: string | null;
   confinement: Confinement | null;
   metadata: Record<string, unknown>;
+  /** @defaultValue normal */
+  priority?: 'normal' | 'high';
   core: { nodeId: string; host: string; port: number };
   /** Told of what the session's data touched at the core's side. */
   onTouched?(touch: DataTouch): void;

@@ -17,10 +17,14 @@ import type { SessionSocket } from './session-socket.ts';
 import { SocketSlot } from './socket-slot.ts';
 import type { Grant, SessionTokens } from './tokens.ts';
 
-export interface CallerSessionOptions {
-  call: CallRequest;
+/** Where a session runs. */
+export interface SessionPlace {
+  readonly call: CallRequest;
+  readonly placement: PlacementView;
+}
+
+export interface CallerSessionOptions extends SessionPlace {
   agent: AgentDescription;
-  placement: PlacementView;
   iceServers: JoinAnswer['iceServers'];
   /** A session that nobody joined ends then. */
   expiresAt: Date;
@@ -29,6 +33,8 @@ export interface CallerSessionOptions {
   tokens: SessionTokens;
   clock: Clock;
   log: Logger;
+  /** Its core has no room after all: the same call at another core, or null. Asked once. */
+  another(): Promise<SessionPlace | null>;
   /** The caller's media is open and its first socket has its answer. */
   onJoined(): void;
   /** Once, whatever the way. `closed` settles when the call's media is gone. */
@@ -53,12 +59,14 @@ type State =
 export class CallerSession {
   readonly #options: CallerSessionOptions;
   readonly #log: Logger;
+  #place: SessionPlace;
   #state: State;
   /** Resumes of one session go one after the other. */
   #resuming: Promise<unknown> = Promise.resolve();
 
   constructor(options: CallerSessionOptions) {
     this.#options = options;
+    this.#place = { call: options.call, placement: options.placement };
     this.#log = options.log.child({ sessionId: options.call.sessionId });
     const waitMs = options.expiresAt.getTime() - options.clock.date().getTime();
     const expire = () => this.end({ code: 'expired', reason: 'Nobody joined in time.' });
@@ -78,11 +86,11 @@ export class CallerSession {
   }
 
   get coreId(): string {
-    return this.#options.call.core.nodeId;
+    return this.#place.call.core.nodeId;
   }
 
   get epoch(): number {
-    return this.#options.call.epoch;
+    return this.#place.call.epoch;
   }
 
   get phase(): State['phase'] {
@@ -109,7 +117,7 @@ export class CallerSession {
     let resumeToken: string;
     try {
       resumeToken = await this.#issueResume(grants, FIRST_RESUME_TOKEN.newest);
-      call = await this.#options.edge.openCall(this.#options.call);
+      call = await this.#openCall();
     } catch (cause) {
       const error = asAntipodeError(cause);
       this.#log.warn({ code: error.code, err: cause }, 'the call could not be opened');
@@ -212,6 +220,21 @@ export class CallerSession {
     this.#options.onEnded(end, closed);
   }
 
+  /** At another core when its own has no room after all. */
+  async #openCall(): Promise<MediaCall> {
+    const { edge, another } = this.#options;
+    try {
+      return await edge.openCall(this.#place.call);
+    } catch (cause) {
+      if (asAntipodeError(cause).code !== 'ERR_SESSION_LIMIT') throw cause;
+      const place = await another();
+      this.#log.info({ core: this.coreId, instead: place?.call.core.nodeId ?? null }, 'the core has no room after all');
+      if (place === null || this.#endedMeanwhile()) throw cause;
+      this.#place = place;
+      return edge.openCall(place.call);
+    }
+  }
+
   #goLive(call: MediaCall, grants: readonly Grant[]): Live {
     const { clock, limits } = this.#options;
     const expire = () =>
@@ -251,7 +274,8 @@ export class CallerSession {
   }
 
   #answer(live: Live, resumeToken: string, mediaKept: boolean): JoinAnswer {
-    const { call, agent, placement, iceServers, limits, edge } = this.#options;
+    const { agent, iceServers, limits, edge } = this.#options;
+    const { call, placement } = this.#place;
     const offer = mediaKept ? null : live.call.offer();
     return {
       version: SIGNALING_VERSION,

@@ -1,5 +1,7 @@
 /** Public face of signaling. */
 export type { CallEvents, CallRequest, MediaCall, MediaEdge } from './call-port.ts';
+export { NodeServer, type NodeServerOptions } from './node-server.ts';
+export { popBaseUrl, probeUrlOf } from './pop-address.ts';
 export * from './protocol.ts';
 export type { Readiness } from './rest-health.ts';
 export {

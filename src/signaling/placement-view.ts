@@ -5,6 +5,7 @@ import {
   type Placed,
   type PlanCandidate,
   rounded,
+  roundedFigures,
   roundedParts,
   whyChosen,
 } from '../placement/index.ts';
@@ -22,6 +23,7 @@ export function placementView(placed: Placed, agent: string, caller: CallerPlace
     core: { nodeId: choice.coreNode, region: choice.coreRegion },
     caller: { country, city, how },
     reason: whyPlaced(placed, agent),
+    ...(placed.probes.length > 0 && { probes: placed.probes.map((probe) => ({ ...probe })) }),
     prediction: predictionView(placed),
   };
 }
@@ -38,6 +40,7 @@ export function predictionView({ choice, candidates, pins }: Placed): NonNullabl
     predictedMs: rounded(choice.predictedMs!),
     parts: roundedParts(choice.parts),
     sources: { ...choice.sources },
+    measured: roundedFigures(choice.measured),
     endpoints: endpointsByLeg(choice.endpoints),
     alternatives: others.slice(0, MAX_ALTERNATIVES).map((other) => ({
       core: other.coreRegion,

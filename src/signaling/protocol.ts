@@ -8,6 +8,9 @@ import { clientEventSchema, clientMessageSchema, sessionEndSchema } from '../age
 
 export const SIGNALING_VERSION = 1;
 
+/** How many POPs a caller measures, the longest round trip that it may tell, and how long a join waits for it. */
+export const PROBE_LIMITS = { pops: 5, rttMs: 2_000, withinMs: 150 } as const;
+
 const shortText = z.string().min(1).max(256);
 
 /** DTLS parameters of a client's transport (RFC 8122 fingerprints). */
@@ -133,6 +136,10 @@ export const placementViewSchema = z.object({
   core: z.object({ nodeId: z.string(), region: z.string() }),
   caller: z.object({ country: z.string().nullable(), city: z.string().nullable(), how: z.string() }),
   reason: z.string(),
+  /** Round trips to POPs that the caller measured, and what each counts as: less or more where it can't be. */
+  probes: z
+    .array(z.object({ pop: z.string(), region: z.string(), rttMs: z.number(), countedMs: z.number() }))
+    .optional(),
   /** What the decision went by; absent from POPs of before it was told. */
   prediction: z
     .object({
@@ -142,6 +149,20 @@ export const placementViewSchema = z.object({
       parts: z.record(z.string(), z.number()),
       /** Where each figure comes from, such as `measured` or `distance`. */
       sources: z.record(z.string(), z.string()),
+      /** What is behind those that were measured, by the same names. */
+      measured: z
+        .record(
+          z.string(),
+          z.object({
+            /** Requests or turns. */
+            count: z.number().optional(),
+            /** Since the newest of them. */
+            ageMs: z.number(),
+            /** Share that they have in the figure; all of it when absent. */
+            confidence: z.number().optional(),
+          }),
+        )
+        .optional(),
       /** Leg -> the address that it goes to, and the region where that stands. */
       endpoints: z.record(z.string(), z.object({ id: z.string(), region: z.string() })),
       /** What it would have been elsewhere, or why it could not be there; the best first. */
@@ -304,8 +325,35 @@ export const createSessionRequestSchema = z.strictObject({
   metadata: z.record(z.string().max(64), z.unknown()).optional(),
   /** Of a reservation by POST /v1/placements at this POP: its slot is given back as this session takes one. */
   placementId: z.string().min(1).max(64).optional(),
+  /** Round trips to POPs of `GET /v1/pops` that the caller measured. */
+  probes: z
+    .array(
+      z.strictObject({
+        pop: z.string().min(1).max(128),
+        rttMs: z.number().min(0).max(PROBE_LIMITS.rttMs),
+      }),
+    )
+    .max(PROBE_LIMITS.pops)
+    .optional(),
 });
 export type CreateSessionRequest = z.infer<typeof createSessionRequestSchema>;
+
+/** `GET /v1/pops`: the POPs that a caller may come in by, the nearest by its address first. */
+export const popListSchema = z.object({
+  pops: z.array(
+    z.object({
+      pop: z.string(),
+      region: z.string(),
+      /** Answers 204 to GET. */
+      probeUrl: z.url({ protocol: /^https?$/ }),
+      /** Round trip by the caller's address, ms; null when its place or the region's is unknown. */
+      expectedMs: z.number().nullable().default(null),
+    }),
+  ),
+  /** A join should not wait longer for measurements. */
+  probeWithinMs: z.number().min(0).max(10_000),
+});
+export type PopList = z.infer<typeof popListSchema>;
 
 export const createSessionAnswerSchema = z.object({
   sessionId: z.string(),

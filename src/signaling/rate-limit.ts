@@ -1,4 +1,4 @@
-/** Token buckets: one for a socket's messages, and a bounded map of them for session requests by address. */
+/** Token buckets: one for a socket's messages, and a bounded map of them for session requests by address or by key. */
 import type { Clock } from '../clock.ts';
 
 export interface TokenBucketOptions {
@@ -58,12 +58,15 @@ export class AddressRateLimiter {
     this.#maxAddresses = options.maxAddresses ?? DEFAULT_MAX_ADDRESSES;
   }
 
-  /** Counts one request of `key`: 0 when it may go on, else the milliseconds to wait. */
-  take(key: string): number {
+  /**
+   * Counts one request of `key`: 0 when it may go on, else the milliseconds to wait.
+   * @param perMinute of this key, always the same. @defaultValue that of all
+   */
+  take(key: string, perMinute = this.#options.perMinute): number {
     let bucket = this.#buckets.get(key);
     if (bucket) this.#buckets.delete(key);
     else {
-      const { clock, perMinute } = this.#options;
+      const { clock } = this.#options;
       bucket = new TokenBucket({ clock, ratePerSecond: perMinute / 60, burst: perMinute });
     }
     this.#buckets.set(key, bucket);

@@ -7,16 +7,26 @@ import type { z } from 'zod';
 import { AntipodeError, asAntipodeError } from '../errors.ts';
 import type { Logger } from '../telemetry/index.ts';
 import { MAX_JSON_DEPTH } from './json-text.ts';
+import type { AnotherPop } from './pop-choice.ts';
 
 /** Seconds after which a client may try again when nothing says it better. */
 const RETRY_AFTER_SECONDS = 5;
+
+/** Beside a refusal with 503, where somebody else may say yes: `response.locals` carries it to `sendError`. */
+export interface RefusalLocals {
+  elsewhere?: AnotherPop;
+}
 
 export function sendError(response: Response, error: AntipodeError): void {
   if ((error.status === 503 || error.status === 429) && !response.hasHeader('Retry-After')) {
     response.set('Retry-After', String(RETRY_AFTER_SECONDS));
   }
   if (error.status === 401) response.set('WWW-Authenticate', 'Bearer');
-  response.status(error.status).set('Cache-Control', 'no-store').json({ error: error.toWire() });
+  const { elsewhere } = response.locals as RefusalLocals;
+  response
+    .status(error.status)
+    .set('Cache-Control', 'no-store')
+    .json({ error: error.toWire(), ...(error.status === 503 && elsewhere && { elsewhere }) });
 }
 
 export function errorHandler(log: Logger): ErrorRequestHandler {

@@ -19,6 +19,8 @@ export interface Readiness {
 export interface HealthRoutesOptions {
   readiness(): Promise<Readiness>;
   isShuttingDown(): boolean;
+  /** What takes requests here, as `/readyz` names it. @defaultValue signaling */
+  door?: string;
   metrics: Metrics;
   gate: Gate;
   clock: Clock;
@@ -58,7 +60,8 @@ export function healthRoutes(options: HealthRoutesOptions): Router {
 }
 
 async function check(options: HealthRoutesOptions): Promise<Readiness> {
-  const signaling = !options.isShuttingDown();
+  const isOpen = !options.isShuttingDown();
+  const door = { [options.door ?? 'signaling']: isOpen };
   const timeout = new AbortController();
   try {
     const readiness = await Promise.race([
@@ -67,10 +70,10 @@ async function check(options: HealthRoutesOptions): Promise<Readiness> {
         throw new Error(`the readiness check took longer than ${READINESS_TIMEOUT_MS} ms`);
       }),
     ]);
-    return { ok: readiness.ok && signaling, parts: { ...readiness.parts, signaling } };
+    return { ok: readiness.ok && isOpen, parts: { ...readiness.parts, ...door } };
   } catch (error) {
     options.log.error({ err: error }, 'the readiness check failed');
-    return { ok: false, parts: { check: false, signaling } };
+    return { ok: false, parts: { check: false, ...door } };
   } finally {
     timeout.abort();
   }

@@ -17,9 +17,10 @@ export interface PlacementRoutesOptions {
   places: CallerPlaces;
   registry: Registry;
   maxBodyBytes: number;
-  /** Of this POP. */
+  /** Of this node. */
   nodeId: string;
-  signalingUrlOf(request: Request): string;
+  /** How callers reach this POP; none where placement runs apart from POPs, and nothing can be reserved there. */
+  signalingUrlOf?(request: Request): string;
 }
 
 export function placementRoutes(options: PlacementRoutesOptions): Router {
@@ -57,6 +58,7 @@ export function placementRoutes(options: PlacementRoutesOptions): Router {
           caller: {
             country: caller.country ?? place?.country ?? null,
             place: caller.at ?? place?.at ?? null,
+            withinKm: caller.at === undefined ? (place?.withinKm ?? null) : 0,
             ...(caller.probesMs !== undefined && { probes: new Map(Object.entries(caller.probesMs)) }),
           },
           pop: null,
@@ -75,7 +77,7 @@ export function placementRoutes(options: PlacementRoutesOptions): Router {
           reason: whyPlaced(placed, agent),
           prediction: predictionView(placed),
           candidates: candidateViews(placed.candidates),
-          reservation: reserve ? { placementId: reservation.id, expiresAt } : null,
+          reservation: reserve && options.signalingUrlOf ? { placementId: reservation.id, expiresAt } : null,
         };
         response.status(201).set('Cache-Control', 'no-store').json(answer);
       },
@@ -90,7 +92,7 @@ async function signalingUrl(
   request: Request,
   pop: string,
 ) {
-  if (pop === nodeId) return signalingUrlOf(request);
+  if (pop === nodeId && signalingUrlOf) return signalingUrlOf(request);
   return (await registry.nodes()).find((node) => node.nodeId === pop)?.signalingUrl ?? null;
 }
 

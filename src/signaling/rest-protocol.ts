@@ -70,7 +70,7 @@ export const placementRequestSchema = z.strictObject({
       probesMs: z.record(z.string().min(1).max(64), z.number().min(0).max(10_000)).optional(),
     })
     .default({}),
-  /** Keep a slot for `expiresAt`. */
+  /** Keep a slot for `expiresAt`; of a placement service apart from POPs, for its own next answers only. */
   reserve: z.boolean().default(true),
 });
 

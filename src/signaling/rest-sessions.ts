@@ -1,12 +1,15 @@
 /** `POST /v1/sessions`, `GET` and `DELETE /v1/sessions/:id`, `GET /v1/agents`: how sessions are asked for. */
-import express, { type ErrorRequestHandler, type Request, type RequestHandler, Router } from 'express';
-import { AntipodeError } from '../errors.ts';
+import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response, Router } from 'express';
+import { AntipodeError, asAntipodeError } from '../errors.ts';
 import { knownAgents } from '../placement/index.ts';
 import type { AgentDescription, Registry, SessionRecord } from '../registry/index.ts';
+import type { Logger } from '../telemetry/index.ts';
+import { fellowCors } from './fellow-pops.ts';
 import type { Caller, Gate } from './gate.ts';
 import { MAX_JSON_DEPTH, nestsDeeperThan } from './json-text.ts';
+import { type PopChoice, SENT_BY } from './pop-choice.ts';
 import { type CreateSessionRequest, createSessionRequestSchema } from './protocol.ts';
-import { JsonTooDeep, methodNotAllowed, restError, validBody } from './rest-errors.ts';
+import { JsonTooDeep, methodNotAllowed, type RefusalLocals, restError, validBody } from './rest-errors.ts';
 import { type AgentList, type SessionView, storedPlacementSchema } from './rest-protocol.ts';
 import type { SessionBook } from './session-book.ts';
 import type { SignalingMetrics } from './signaling-metrics.ts';
@@ -17,6 +20,8 @@ export const MAX_METADATA_BYTES = 16_384;
 export interface SessionRoutesOptions {
   gate: Gate;
   book: SessionBook;
+  popChoice: PopChoice;
+  log: Logger;
   registry: Registry;
   maxBodyBytes: number;
   metrics: SignalingMetrics;
@@ -45,15 +50,30 @@ export function sessionRoutes(options: SessionRoutesOptions): Router {
 
   router
     .route('/v1/sessions')
+    .all(fellowCors(gate))
     .post(limited, jsonOnly, parseJson, async (request, response) => {
       const caller = gate.callerOf(request);
       if (caller.kind === 'bearer') throw new AntipodeError('ERR_UNAUTHORIZED', 'This API key is not known here.');
+      if (caller.kind === 'api-key') gate.demandKeyRate(request, caller.key);
       const body = sessionRequest(request.body);
-      if (caller.kind === 'anonymous') await admitAnonymous(options, request, body.agent);
-      const answer = await book.create(body, {
+      if (caller.kind === 'anonymous') {
+        await admitAnonymous(options, request, body.agent);
+        // Holders of a key are not sent on: a key does not follow to another origin.
+        const elsewhere = await sentOn(options, request, body);
+        if (elsewhere !== null) {
+          response.status(307).set({ Location: elsewhere, 'Cache-Control': 'no-store' }).end();
+          return;
+        }
+      }
+      const origin = {
         from: gate.addressOf(request),
         authenticated: caller.kind === 'api-key',
+        priority: caller.kind === 'api-key' ? caller.key.priority : 'normal',
         signalingUrl: options.signalingUrlOf(request),
+      } as const;
+      const answer = await book.create(body, origin).catch(async (error: unknown) => {
+        if (asAntipodeError(error).status === 503) await nameAnother(options, request, response, body);
+        throw error;
       });
       response.status(201).set('Cache-Control', 'no-store').json(answer);
     })
@@ -113,12 +133,33 @@ function sessionRequest(body: unknown): CreateSessionRequest {
   return request;
 }
 
-/** Without an API key: open agents only, for our own page or no page at all. */
+/** Where a caller who measured POPs should ask instead; once only, so that no two POPs send it to and fro. */
+async function sentOn({ gate, popChoice }: SessionRoutesOptions, request: Request, body: CreateSessionRequest) {
+  if (request.query[SENT_BY] !== undefined) return null;
+  return popChoice.elsewhere(body, gate.addressOf(request).address);
+}
+
+/** Tells with the refusal which other POP may be asked. */
+async function nameAnother(
+  { gate, popChoice, log }: SessionRoutesOptions,
+  request: Request,
+  response: Response,
+  body: CreateSessionRequest,
+): Promise<void> {
+  try {
+    const elsewhere = await popChoice.another(body, gate.addressOf(request).address);
+    if (elsewhere !== null) (response.locals as RefusalLocals).elsewhere = elsewhere;
+  } catch (error) {
+    log.warn({ err: error }, 'no other POP could be named to a caller who was refused');
+  }
+}
+
+/** Without an API key: open agents only, for our own page, that of a fellow POP, or no page at all. */
 async function admitAnonymous({ gate, registry }: SessionRoutesOptions, request: Request, agent: string) {
   if (!gate.isOpen(agent)) {
     throw new AntipodeError('ERR_UNAUTHORIZED', 'This agent needs an API key: Authorization: Bearer <key>.');
   }
-  gate.demandOwnPage(request);
+  if (!gate.isOfFellow(request)) gate.demandOwnPage(request);
   const nodes = await registry.nodes();
   const known = knownAgents(nodes);
   if (known.length === 0 || known.includes(agent)) return;

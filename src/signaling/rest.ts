@@ -7,13 +7,16 @@ import type { CallerPlaces, PlacementService } from '../placement/index.ts';
 import type { Registry } from '../registry/index.ts';
 import type { Logger, Registry as Metrics } from '../telemetry/index.ts';
 import type { ClientAddresses } from './client-address.ts';
+import { FellowPops } from './fellow-pops.ts';
 import { Gate } from './gate.ts';
 import type { OwnOrigin } from './own-origin.ts';
+import { PopChoice } from './pop-choice.ts';
 import { AddressRateLimiter } from './rate-limit.ts';
 import { errorHandler, notFound } from './rest-errors.ts';
 import { healthRoutes, type Readiness } from './rest-health.ts';
 import { pageRoutes } from './rest-page.ts';
 import { placementRoutes } from './rest-placement.ts';
+import { probeHandler, probeRoutes } from './rest-probes.ts';
 import { sessionRoutes } from './rest-sessions.ts';
 import { securityHeaders } from './security-headers.ts';
 import type { SessionBook } from './session-book.ts';
@@ -47,25 +50,35 @@ export function restApp(options: RestOptions): Express {
     clock: options.clock,
     perMinute: config.limits.sessionsPerMinutePerAddress,
   });
-  const gate = new Gate({ auth: config.auth, addresses, ownOrigin, limiter });
+  const { nodeId, placement } = options;
+  const fellows = new FellowPops({ nodeId, nodes: () => placement.nodes });
+  const keyLimiter = new AddressRateLimiter({
+    clock: options.clock,
+    perMinute: config.limits.sessionsPerMinutePerKey,
+  });
+  const gate = new Gate({ auth: config.auth, addresses, ownOrigin, limiter, keyLimiter, fellows });
   const signalingUrlOf = (request: Request) =>
     ownOrigin.signalingUrl(request.headers.host, addresses.of(request).secure, options.ownUrl());
 
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
-  app.use(securityHeaders((request) => new URL(signalingUrlOf(request)).origin));
+  app.use(probeHandler(options));
+  app.use(securityHeaders((request) => [new URL(signalingUrlOf(request)).origin, ...fellows.connectSources].join(' ')));
   app.use(healthRoutes({ ...options, gate }));
   app.use(
     sessionRoutes({
       gate,
       book: options.book,
+      popChoice: new PopChoice(options),
+      log: options.log,
       registry: options.registry,
       maxBodyBytes: config.http.maxBodyBytes,
       metrics: options.signalingMetrics,
       signalingUrlOf,
     }),
   );
+  app.use(probeRoutes({ ...options, gate, signalingUrlOf }));
   app.use(placementRoutes({ ...options, gate, maxBodyBytes: config.http.maxBodyBytes, signalingUrlOf }));
   app.all(SIGNALING_PATH, () => {
     throw new AntipodeError('ERR_REQUEST_MALFORMED', 'Open a WebSocket here.');

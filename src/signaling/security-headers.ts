@@ -1,12 +1,13 @@
 /**
- * What browsers are told about everything that this POP serves: our own scripts and nothing else, our own sockets, the
- * microphone for our own page, no frames. No CORS headers: pages of other origins can't read our REST answers; their
- * backends create sessions, and the WebSocket takes any origin because its token is the authority.
+ * What browsers are told about everything that this POP serves: our own scripts and nothing else, our own sockets and
+ * those of our fellow POPs, the microphone for our own page, no frames. No CORS headers: pages of other origins can't
+ * read our REST answers, but for those of fellow POPs (fellow-pops.ts); their backends create sessions, and the
+ * WebSocket takes any origin because its token is the authority.
  */
 import type { RequestHandler } from 'express';
 
-/** @param socketOrigin the `ws://` or `wss://` origin that the request's page would connect to */
-export function contentSecurityPolicy(socketOrigin: string): string {
+/** @param connectSources origins, beside our own, that the request's page may connect to, with spaces between */
+export function contentSecurityPolicy(connectSources: string): string {
   return [
     "default-src 'none'",
     "script-src 'self'",
@@ -15,7 +16,7 @@ export function contentSecurityPolicy(socketOrigin: string): string {
     "font-src 'self'",
     "media-src 'self' blob:",
     "worker-src 'self' blob:",
-    `connect-src 'self' ${socketOrigin}`,
+    `connect-src 'self' ${connectSources}`,
     "manifest-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
@@ -23,10 +24,10 @@ export function contentSecurityPolicy(socketOrigin: string): string {
   ].join('; ');
 }
 
-export function securityHeaders(socketOriginOf: (request: Parameters<RequestHandler>[0]) => string): RequestHandler {
+export function securityHeaders(connectSourcesOf: (request: Parameters<RequestHandler>[0]) => string): RequestHandler {
   return (request, response, next) => {
     response.set({
-      'Content-Security-Policy': contentSecurityPolicy(socketOriginOf(request)),
+      'Content-Security-Policy': contentSecurityPolicy(connectSourcesOf(request)),
       'Permissions-Policy': 'microphone=(self), camera=(), geolocation=(), display-capture=(), payment=(), usb=()',
       'X-Content-Type-Options': 'nosniff',
       'X-Frame-Options': 'DENY',

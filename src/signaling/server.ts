@@ -2,33 +2,33 @@
  * The door of a POP: one HTTP port with REST, the page and the signaling WebSocket. Wires the parts of this folder
  * together and stops them in order; what each does is in its own file.
  */
-import { createServer, type Server } from 'node:http';
-import type { Duplex } from 'node:stream';
 import type { SessionEnd } from '../agent/client-events.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/index.ts';
-import { AntipodeError } from '../errors.ts';
 import { type AiEndpoint, CallerPlaces, PlacementService, type Policy, type PolicySource } from '../placement/index.ts';
-import type { Registry } from '../registry/index.ts';
+import type { NodeStores, Registry } from '../registry/index.ts';
 import type { Logger, Registry as Metrics } from '../telemetry/index.ts';
 import type { MediaEdge } from './call-port.ts';
 import { ClientAddresses } from './client-address.ts';
+import { httpServer, nameFor, stopServer } from './http-server.ts';
 import { type Listening, listen } from './listen.ts';
 import { OwnOrigin } from './own-origin.ts';
 import { PathFeed } from './path-feed.ts';
 import { restApp } from './rest.ts';
 import type { Readiness } from './rest-health.ts';
 import { SessionBook } from './session-book.ts';
-import { type SignalingMetrics, signalingMetrics } from './signaling-metrics.ts';
+import { signalingMetrics } from './signaling-metrics.ts';
 import { SocketHub } from './socket-hub.ts';
 import { SessionTokens } from './tokens.ts';
-import { httpRefusal, upgradeHandler } from './upgrade.ts';
+import { upgradeHandler } from './upgrade.ts';
 
 export interface SignalingServerOptions {
   config: Config;
   /** This POP. */
   nodeId: string;
   region: string;
+  /** Where this POP keeps what it writes down. @defaultValue in its own region */
+  stores?: NodeStores;
   edge: MediaEdge;
   registry: Registry;
   /** Not closed with the server. */
@@ -43,11 +43,10 @@ export interface SignalingServerOptions {
   /** Folder of the built page, or null when there is none. */
   pageDir: string | null;
   readiness(): Promise<Readiness>;
+  /** Told the number of sessions that have not ended whenever it changes. */
+  onSessionCount?: (sessions: number) => void;
 }
 
-/** A client must have sent its headers by then, and its whole request by REQUEST_TIMEOUT_MS. */
-const HEADERS_TIMEOUT_MS = 10_000;
-const REQUEST_TIMEOUT_MS = 20_000;
 /** How long clients may take to answer our close, ms. */
 const CLOSE_GRACE_MS = 1_000;
 
@@ -86,7 +85,7 @@ export class SignalingServer implements AsyncDisposable {
     const { limits } = config;
     const placement = new PlacementService({
       ...options,
-      pop: { nodeId: options.nodeId, region: options.region },
+      pop: { nodeId: options.nodeId, region: options.region, ...(options.stores && { stores: options.stores }) },
       popCapacity: limits.maxSessions,
       reservationTtlMs: config.placement.reservationSeconds * 1_000,
     });
@@ -125,7 +124,7 @@ export class SignalingServer implements AsyncDisposable {
       const listening = await listen({
         host: config.http.host,
         port: config.http.port,
-        createServer: () => httpServer(app, upgrade, metrics),
+        createServer: () => httpServer(app, (code) => metrics.requestRefused(code)).on('upgrade', upgrade),
       });
       url = config.http.publicUrl ?? `http://${nameFor(config.http.host)}:${listening.port}`;
       log.debug({ url, port: listening.port }, 'signaling is listening');
@@ -151,6 +150,11 @@ export class SignalingServer implements AsyncDisposable {
   /** Signaling sockets that are open. */
   get socketCount(): number {
     return this.#parts.hub.size;
+  }
+
+  /** From now on new sessions are refused with ERR_SHUTTING_DOWN; those that there are can be joined and go on. */
+  beginDrain(): void {
+    this.#parts.book.beginShutdown();
   }
 
   /** From now on new sessions and sockets are refused with ERR_SHUTTING_DOWN; running calls go on. */
@@ -184,45 +188,4 @@ export class SignalingServer implements AsyncDisposable {
 
 function goesByCountry({ residency, cores }: Policy): boolean {
   return [residency.byCountry, cores.forcedByCountry].some((rules) => Object.keys(rules).length > 0);
-}
-
-function httpServer(
-  app: ReturnType<typeof restApp>,
-  upgrade: ReturnType<typeof upgradeHandler>,
-  metrics: SignalingMetrics,
-): Server {
-  const server = createServer(
-    { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS, maxHeaderSize: 16_384 },
-    app,
-  );
-  server.on('upgrade', upgrade);
-  server.on('clientError', (error: NodeJS.ErrnoException, stream: Duplex) => {
-    if (error.code === 'ECONNRESET' || !stream.writable) {
-      stream.destroy();
-      return;
-    }
-    const refusal = new AntipodeError('ERR_REQUEST_MALFORMED', 'This is not an HTTP request that can be read.');
-    metrics.requestRefused(refusal.code);
-    stream.end(httpRefusal(refusal, httpStatusOf(error)), () => stream.destroy());
-  });
-  return server;
-}
-
-function httpStatusOf(error: NodeJS.ErrnoException): number {
-  if (error.code === 'HPE_HEADER_OVERFLOW') return 431;
-  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return 408;
-  return 400;
-}
-
-function stopServer(server: Server): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.close((error) => (error ? reject(error) : resolve()));
-    server.closeIdleConnections();
-  });
-}
-
-/** The host part of our URL: a name or address that a caller on this machine can use. */
-function nameFor(host: string): string {
-  if (host === '0.0.0.0' || host === '::') return 'localhost';
-  return host.includes(':') ? `[${host}]` : host;
 }

@@ -6,19 +6,22 @@ import { randomBytes } from 'node:crypto';
 import type { SessionEnd } from '../agent/client-events.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/index.ts';
-import { AntipodeError } from '../errors.ts';
+import { AntipodeError, asAntipodeError } from '../errors.ts';
 import {
   type CallerPlaces,
+  type PlaceAsk,
+  type Placed,
   type PlacementService,
   pinsText,
   type Reservation,
   type ResidencyRecord,
   type ResidencyRecordView,
 } from '../placement/index.ts';
-import type { Registry, SessionRecord } from '../registry/index.ts';
+import type { NodeStores, Registry, SessionRecord } from '../registry/index.ts';
 import type { Logger } from '../telemetry/index.ts';
+import type { SessionPriority } from './api-keys.ts';
 import type { MediaEdge } from './call-port.ts';
-import { CallerSession, sessionEnded } from './caller-session.ts';
+import { CallerSession, type SessionPlace, sessionEnded } from './caller-session.ts';
 import type { ClientAddress } from './client-address.ts';
 import { EndedSessions } from './ended-sessions.ts';
 import { candidateViews, placementView } from './placement-view.ts';
@@ -39,6 +42,8 @@ export interface SessionBookOptions {
   config: Pick<Config, 'limits' | 'auth'>;
   nodeId: string;
   region: string;
+  /** Where this POP keeps what it writes down. @defaultValue in its own region */
+  stores?: NodeStores;
   edge: MediaEdge;
   registry: Registry;
   places: CallerPlaces;
@@ -47,12 +52,16 @@ export interface SessionBookOptions {
   clock: Clock;
   log: Logger;
   metrics: SignalingMetrics;
+  /** Told the number of sessions that have not ended whenever it changes. */
+  onSessionCount?: (sessions: number) => void;
 }
 
 export interface SessionOrigin {
   from: ClientAddress;
   /** The request carried an API key. */
   authenticated: boolean;
+  /** Of its API key. @defaultValue normal */
+  priority?: SessionPriority;
   signalingUrl: string;
 }
 
@@ -60,7 +69,7 @@ export interface SessionOrigin {
 interface Entry {
   readonly session: CallerSession;
   /** Its slot at the core. */
-  readonly slot: Reservation;
+  slot: Reservation;
   /** Settles when what was written last is in the registry. */
   written: Promise<void>;
 }
@@ -102,22 +111,44 @@ export class SessionBook implements SessionDoor {
    */
   async create(request: CreateSessionRequest, origin: SessionOrigin): Promise<CreateSessionAnswer> {
     this.#refuseWhenShuttingDown();
-    const { registry, places, placement, config, nodeId, region } = this.#options;
+    const { registry, places, placement, config, nodeId, region, stores } = this.#options;
     const sessionId = `s-${randomBytes(16).toString('base64url')}`;
     const room = request.room ?? sessionId;
     const caller = await places.place(origin.from.address);
-    const placed = await placement.place({
+    const { priority = 'normal' } = origin;
+    const ask: PlaceAsk = {
       agent: request.agent,
       residency: request.residency ?? null,
-      caller: { country: caller.country, place: caller.at },
+      caller: { country: caller.country, place: caller.at, withinKm: caller.withinKm },
+      ...(request.probes !== undefined && { probes: request.probes }),
       pop: { nodeId, region },
+      priority,
       key: sessionId,
+    };
+    const placed = await placement.place({
+      ...ask,
       ...(request.placementId !== undefined && { instead: this.#reservation(request.placementId) }),
     });
     const { core, reservation: slot } = placed;
     const residency = pinsText(placed.pins);
     const { token, expiresAt, joined } = await this.#admit(sessionId, room, residency, slot, origin);
-    const view = placementView(placed, request.agent, caller);
+    const placeOf = (at: Placed): SessionPlace => ({
+      call: {
+        sessionId,
+        epoch: 1,
+        room,
+        agent: request.agent,
+        residency,
+        confinement: confinementOf(at),
+        metadata: request.metadata ?? {},
+        ...(priority !== 'normal' && { priority }),
+        core: { nodeId: at.core.nodeId, ...at.core.control! },
+        onTouched: (touch) => residencyBook.touched(touch),
+      },
+      placement: placementView(at, request.agent, caller),
+    });
+    const place = placeOf(placed);
+    const view = place.placement;
     const record = newRecord({
       ...{ sessionId, room, request, residency, expiresAt, pop: nodeId, core },
       createdAt: this.#options.clock.date(),
@@ -126,7 +157,7 @@ export class SessionBook implements SessionDoor {
     const residencyBook = new SessionResidency({
       sessionId,
       placed,
-      pop: { nodeId, region },
+      pop: { nodeId, region, stores },
       placement,
       clock: this.#options.clock,
     });
@@ -135,19 +166,18 @@ export class SessionBook implements SessionDoor {
     const session = new CallerSession({
       ...this.#options,
       limits: config.limits,
-      call: {
-        sessionId,
-        epoch: record.epoch,
-        room,
-        agent: request.agent,
-        residency,
-        confinement: confinementOf(placed),
-        metadata: record.metadata,
-        core: { nodeId: core.nodeId, ...core.control! },
-        onTouched: (touch) => residencyBook.touched(touch),
+      ...place,
+      another: async () => {
+        const other = await this.#placedElsewhere(ask, core.nodeId);
+        if (other === null) return null;
+        residencyBook.moved(other);
+        const { call, placement } = placeOf(other);
+        const { nodeId, region: zone } = other.core;
+        const stored = { view: placement, candidates: candidateViews(other.candidates) };
+        this.#write(sessionId, { core: nodeId, zone, placement: stored });
+        return { call, placement };
       },
       agent: { name, title, description, notices, examples },
-      placement: view,
       iceServers: [],
       expiresAt,
       onJoined: () => {
@@ -161,6 +191,7 @@ export class SessionBook implements SessionDoor {
     });
     const recorded = registry.createSession(record);
     this.#entries.set(sessionId, { session, slot, written: recorded.catch(() => undefined) });
+    this.#options.onSessionCount?.(this.#entries.size);
     this.#options.metrics.sessionCreated(request.agent);
     try {
       await recorded;
@@ -267,6 +298,25 @@ export class SessionBook implements SessionDoor {
     }
   }
 
+  /** A slot at another core than the one that is full, instead of the session's own; null when nobody has one. */
+  async #placedElsewhere(ask: PlaceAsk, full: string): Promise<Placed | null> {
+    const { placement, metrics } = this.#options;
+    const placed = await placement.place({ ...ask, excludedCores: [full] }).catch((error: unknown) => {
+      if (asAntipodeError(error).code === 'ERR_PLACEMENT_NO_CORE') return null;
+      throw error;
+    });
+    const entry = this.#entries.get(ask.key);
+    if (placed !== null && entry?.session.phase === 'opening' && placed.reservation.hold()) {
+      entry.slot.release();
+      entry.slot = placed.reservation;
+      metrics.coreFull('another');
+      return placed;
+    }
+    placed?.reservation.release();
+    metrics.coreFull('none');
+    return null;
+  }
+
   /** @throws ERR_NOT_FOUND */
   #reservation(placementId: string): Reservation {
     const reservation = this.#options.placement.reservation(placementId);
@@ -298,6 +348,7 @@ export class SessionBook implements SessionDoor {
       this.#settling.delete(sessionId);
     });
     this.#settling.set(sessionId, { written: entry.written, settled });
+    this.#options.onSessionCount?.(this.#entries.size);
   }
 
   #write(sessionId: string, change: Parameters<Registry['updateSession']>[2]): void {

@@ -5,18 +5,24 @@
 import type { Confinement, DataTouch } from '../agent/types.ts';
 import type { Clock } from '../clock.ts';
 import { type Placed, type PlacementService, pinInWords, ResidencyRecord } from '../placement/index.ts';
+import { type NodeStores, type StoreKind, storesOf } from '../registry/index.ts';
+
+const POP_LOGS = 'ids, codes and addresses, without words or sound';
+const CORE_LOGS = 'ids and codes; words of the call at the level debug only';
 
 export interface SessionResidencyOptions {
   sessionId: string;
   placed: Placed;
-  pop: { nodeId: string; region: string };
+  pop: { nodeId: string; region: string; stores?: NodeStores | undefined };
   placement: Pick<PlacementService, 'jurisdictionOf'>;
   clock: Clock;
 }
 
 export class SessionResidency {
   readonly record: ResidencyRecord;
-  readonly #coreRegion: string;
+  #coreRegion: string;
+  /** Endpoint -> the region that it is promised for: of an address of one's own, the operator's word. */
+  #promised: ReadonlyMap<string, string>;
   readonly #placement: Pick<PlacementService, 'jurisdictionOf'>;
 
   constructor({ sessionId, placed, pop, placement, clock }: SessionResidencyOptions) {
@@ -24,24 +30,48 @@ export class SessionResidency {
     this.record = new ResidencyRecord({ sessionId, pins, date: () => clock.date() });
     this.#placement = placement;
     this.#coreRegion = placed.core.region;
+    this.#promised = promisedBy(placed);
     this.#add('node', pop.nodeId, pop.region, 'POP: ends the media of the caller, keeps 30 s of it in memory');
-    this.#add('store', 'registry', pop.region, 'the record of the session, without words or sound');
-    this.#add('store', `log of ${pop.nodeId}`, pop.region, 'ids, codes and addresses, without words or sound');
-    this.#add('node', placed.core.nodeId, this.#coreRegion, 'core: runs the agent');
-    this.#add('store', `log of ${placed.core.nodeId}`, this.#coreRegion, 'ids and codes, without words or sound');
+    this.#stores(pop, { registry: 'the record of the session, without words or sound', logs: POP_LOGS });
+    this.#core(placed);
+  }
+
+  /** The session is at another core from now on. */
+  moved(placed: Placed): void {
+    this.#coreRegion = placed.core.region;
+    this.#promised = promisedBy(placed);
+    this.#core(placed);
+  }
+
+  #core({ core }: Placed): void {
+    this.#add('node', core.nodeId, core.region, 'core: runs the agent');
+    this.#stores(core, { logs: CORE_LOGS, traces: 'ids, names and times, without words or sound' });
+  }
+
+  /** The stores that a node writes to for every session, and what. */
+  #stores(node: SessionResidencyOptions['pop'], written: Partial<Record<StoreKind, string>>): void {
+    for (const { kind, region } of storesOf(node)) {
+      const detail = written[kind];
+      const name = kind === 'registry' ? kind : `${kind} of ${node.nodeId}`;
+      if (detail !== undefined) this.#add('store', name, region, detail);
+    }
   }
 
   /** What the core tells. */
   touched({ kind, name, region, detail }: DataTouch): void {
     // A program of the core is where the core is.
     const place = region === 'local' ? this.#coreRegion : region;
-    this.#add(kind, name, place, detail);
+    this.#add(kind, name, this.#promised.get(name) ?? place, detail);
   }
 
   #add(kind: 'node' | DataTouch['kind'], name: string, region: string | null, detail: string): void {
     const jurisdiction = region === null ? null : this.#placement.jurisdictionOf(region);
     this.record.touched({ kind, name, region, jurisdiction, detail });
   }
+}
+
+function promisedBy({ endpoints }: Placed): ReadonlyMap<string, string> {
+  return new Map(endpoints.services.map(({ id, region }) => [id, region]));
 }
 
 /** Where the session's services are, and what keeps its data in. */

@@ -11,6 +11,8 @@ export interface SignalingMetrics {
   socketCount(count: number): void;
   socketClosed(reason: SocketCloseReason): void;
   sessionEnded(code: string): void;
+  /** A core had no room for a session that was placed there: another took it, or none. */
+  coreFull(outcome: 'another' | 'none'): void;
 }
 
 export function signalingMetrics(registry: Metrics): SignalingMetrics {
@@ -35,6 +37,12 @@ export function signalingMetrics(registry: Metrics): SignalingMetrics {
     ['reason'],
   );
   const ended = counter(registry, 'antipode_sessions_ended_total', 'Sessions that ended, by code.', ['code']);
+  const full = counter(
+    registry,
+    'antipode_sessions_core_full_total',
+    'Joins that their core had no room for after all, by what became of them.',
+    ['outcome'],
+  );
   return {
     sessionCreated: (agent) => created.inc({ agent }),
     requestRefused: (code) => refused.inc({ code }),
@@ -42,5 +50,6 @@ export function signalingMetrics(registry: Metrics): SignalingMetrics {
     socketCount: (count) => sockets.set(count),
     socketClosed: (reason) => closed.inc({ reason }),
     sessionEnded: (code) => ended.inc({ code }),
+    coreFull: (outcome) => full.inc({ outcome }),
   };
 }

@@ -23,7 +23,7 @@ const sessionClaims = z.object({
   sub: z.string().min(1).max(128),
   room: z.string().min(1).max(128),
   grants: z.array(grantSchema).max(8),
-  residency: z.string().max(1_000).nullable(),
+  residency: z.string().max(2_000).nullable(),
   /** Unix seconds. */
   exp: z.number(),
 });

@@ -157,7 +157,7 @@ describe('POST /v1/placements', () => {
     const caller = { at: { lat: -33.9, lon: 151.2 }, probesMs: { 'us-east-1': 8, 'ap-southeast-2': 260 } };
     const { body } = await place(pop, { agent: 'desk', caller });
     expect(body.pop).toEqual({ nodeId: 'pop-iad', region: 'us-east-1', signalingUrl: 'ws://iad.example/v1/signaling' });
-    expect(body.prediction.sources.callerPop).toBe('probe');
+    expect(body.prediction.sources.callerPop).toBe('measured');
   });
 
   it('keeps the slot for the session that brings it, and for no other', async () => {

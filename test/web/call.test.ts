@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { CLOSE_CODES, type JoinAnswer } from '../../src/signaling/protocol.ts';
 import { browserClock } from '../../web/src/client/browser-clock.ts';
-import { Call } from '../../web/src/client/call.ts';
+import { Call, type CallEnvironment } from '../../web/src/client/call.ts';
 import { CallFailure, failureOf } from '../../web/src/client/failure.ts';
 import type { MediaHandlers, MediaOptions, MediaPath } from '../../web/src/client/media.ts';
 import type { MicrophonePermission, VoiceSource } from '../../web/src/client/microphone.ts';
@@ -75,12 +75,14 @@ let medias: ScriptedMedia[];
 let microphones: ScriptedMicrophone[];
 let openMicrophone: () => Promise<VoiceSource>;
 let permission: MicrophonePermission;
+let probesForJoin: CallEnvironment['probesForJoin'];
 
 beforeEach(async () => {
   pop = await FakePop.start();
   medias = [];
   microphones = [];
   permission = 'granted';
+  probesForJoin = async () => [];
   openMicrophone = async () => {
     const microphone = new ScriptedMicrophone();
     microphones.push(microphone);
@@ -90,6 +92,7 @@ beforeEach(async () => {
     clock: browserClock,
     random: () => 0,
     rest: { baseUrl: pop.url, timeoutMs: 2_000, fetch },
+    probesForJoin: () => probesForJoin(),
     openMicrophone: () => openMicrophone(),
     microphonePermission: async () => permission,
     createMedia: (_options: MediaOptions, handlers) => {
@@ -123,6 +126,46 @@ describe('joining', () => {
     expect(call.view.agent?.title).toBe('Front desk');
     expect(call.view.placement?.core.region).toBe('us-east-1');
     expect(call.view.notices.map((notice) => notice.code)).toEqual(['keyless-grammar']);
+  });
+
+  test('tells the server what was measured of POPs', async () => {
+    probesForJoin = async () => [{ pop: 'pop-syd-1', rttMs: 12.3 }];
+    await connect();
+    expect(pop.asked).toEqual([{ agent: 'front-desk', probes: [{ pop: 'pop-syd-1', rttMs: 12.3 }] }]);
+  });
+
+  test('says nothing of POPs when nothing was measured', async () => {
+    await connect();
+    expect(pop.asked).toEqual([{ agent: 'front-desk' }]);
+  });
+
+  test('asks its own POP again when another one, to which it was sent on, fails', async () => {
+    probesForJoin = async () => [{ pop: 'pop-gone', rttMs: 1 }];
+    pop.sendOnTo = 'http://127.0.0.1:1/v1/sessions';
+    await connect();
+    expect(pop.asked).toEqual([
+      { agent: 'front-desk', probes: [{ pop: 'pop-gone', rttMs: 1 }] },
+      { agent: 'front-desk' },
+    ]);
+  });
+
+  test('asks once for what no measurement can have spoiled', async () => {
+    probesForJoin = async () => [{ pop: 'pop-syd-1', rttMs: 1 }];
+    pop.refusals.set('create', { code: 'ERR_RATE_LIMITED', retryAfter: 2 });
+    await call.join('front-desk');
+    expect(failureCode()).toBe('ERR_RATE_LIMITED');
+    expect(pop.asked).toHaveLength(1);
+  });
+
+  test('that was cancelled while POPs are measured asks for no session', async () => {
+    const measured = Promise.withResolvers<[]>();
+    probesForJoin = () => measured.promise;
+    const joining = call.join('front-desk');
+    call.hangUp();
+    measured.resolve([]);
+    await joining;
+    expect(pop.asked).toEqual([]);
+    expect(stateName()).toBe('idle');
   });
 
   test('does not take the session up before the caller has allowed the microphone', async () => {
@@ -239,6 +282,7 @@ describe('a dropped socket', () => {
       clock: browserClock,
       random: () => 0,
       rest: { baseUrl: pop.url, timeoutMs: 2_000, fetch },
+      probesForJoin: () => probesForJoin(),
       openMicrophone: () => openMicrophone(),
       microphonePermission: async () => 'granted',
       createMedia: (_options, handlers) => medias[medias.push(new ScriptedMedia(handlers)) - 1]!,

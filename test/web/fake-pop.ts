@@ -10,12 +10,15 @@ import type { AddressInfo, Socket } from 'node:net';
 import { extname, join, normalize } from 'node:path';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { ClientEvent, SessionEnd } from '../../src/agent/client-events.ts';
+import { delay, systemClock } from '../../src/clock.ts';
 import { ERROR_CODES, type ErrorCode } from '../../src/errors.ts';
 import {
   CLOSE_CODES,
+  type CreateSessionRequest,
   createSessionRequestSchema,
   type JoinAnswer,
   type PlacementView,
+  type PopList,
   requestFrameSchema,
   type SignalingMethod,
   signalingRequests,
@@ -116,6 +119,19 @@ export class FakePop {
   refuseSockets = false;
   sessionTtlMs = 120_000;
   sessionsCreated = 0;
+  /** What `GET /v1/pops` tells beside this POP. */
+  otherPops: PopList['pops'] = [];
+  /** Where requests for a session with probes are sent on to. */
+  sendOnTo: string | null = null;
+  /** What sessions were asked for with. */
+  readonly asked: CreateSessionRequest[] = [];
+  /** Requests of `GET /v1/pops` and `GET /v1/probe`. */
+  popsAsked = 0;
+  probesAsked = 0;
+  /** Before a probe or a list of POPs is answered, ms. */
+  probeDelayMs = 0;
+  popsDelayMs = 0;
+  probeStatus = 204;
   readonly media: FakeMedia | null;
 
   readonly #http: Server;
@@ -212,6 +228,19 @@ export class FakePop {
       if (!this.#refused(response, 'agents')) sendJson(response, 200, { agents: this.agents });
       return;
     }
+    if (path === '/v1/pops') {
+      this.popsAsked += 1;
+      await delay(systemClock, this.popsDelayMs);
+      const own = { pop: 'pop-syd-1', region: 'ap-southeast-2', probeUrl: `${this.url}/v1/probe`, expectedMs: 18 };
+      sendJson(response, 200, { pops: [own, ...this.otherPops], probeWithinMs: 150 } satisfies PopList);
+      return;
+    }
+    if (path === '/v1/probe') {
+      this.probesAsked += 1;
+      await delay(systemClock, this.probeDelayMs);
+      response.writeHead(this.probeStatus, { 'access-control-allow-origin': '*', 'timing-allow-origin': '*' }).end();
+      return;
+    }
     if (path === '/v1/sessions' && request.method === 'POST') {
       await this.#create(request, response);
       return;
@@ -223,6 +252,11 @@ export class FakePop {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const body = createSessionRequestSchema.parse(JSON.parse(Buffer.concat(chunks).toString()));
+    this.asked.push(body);
+    if (this.sendOnTo !== null && body.probes !== undefined) {
+      response.writeHead(307, { location: this.sendOnTo }).end();
+      return;
+    }
     if (this.#refused(response, 'create')) return;
     if (!this.agents.some((agent) => agent.name === body.agent)) {
       sendRefusal(response, { code: 'ERR_AGENT_UNKNOWN' });

@@ -22,6 +22,27 @@ describe('a prediction on the page', () => {
     expect(details).toContain('stt: null');
   });
 
+  it('says how much is behind a figure that was measured, how old it is, and what share it has', () => {
+    const details = (measured: NonNullable<typeof prediction.measured>) =>
+      partRows({
+        ...prediction,
+        sources: { ...prediction.sources, llm: 'measured', 'llm k': 'measured', popCore: 'measured' },
+        measured,
+      }).map(({ part, detail }) => `${part}: ${detail}`);
+    const all = details({
+      llm: { count: 240, ageMs: 12_400 },
+      'llm k': { count: 31, ageMs: 60_000 },
+      popCore: { ageMs: 3_000 },
+    });
+    expect(all).toContain(
+      'llm: openai@us, by measurement (240 requests, 12 s ago), path by matrix, round trips by measurement (31 turns, 60 s ago)',
+    );
+    expect(all).toContain('popCore: by measurement (3 s ago)');
+    expect(details({ llm: { count: 1, ageMs: 0, confidence: 0.05 } })).toContain(
+      'llm: openai@us, by measurement (1 request, 0 s ago, counting 5 %), path by matrix, round trips by measurement',
+    );
+  });
+
   it('says when a path counts as the longest because nobody knows a place', () => {
     expect(hasUnknownPlace(prediction)).toBe(false);
     expect(hasUnknownPlace({ ...prediction, sources: { 'llm path': 'assumed' } })).toBe(true);

@@ -6,6 +6,9 @@ import { browserClock } from './client/browser-clock.ts';
 import { Call } from './client/call.ts';
 import { Media } from './client/media.ts';
 import { Microphone, microphonePermission } from './client/microphone.ts';
+import { resourceTimingOf } from './client/ping-pops.ts';
+import { PopProbes } from './client/pop-probes.ts';
+import { ProbeCache, tabStorage } from './client/probe-cache.ts';
 import { App } from './ui/app.tsx';
 import { CrashGuard } from './ui/crash-guard.tsx';
 import './styles/tokens.css';
@@ -22,16 +25,30 @@ import './styles/cost.css';
 z.config({ jitless: true });
 
 const rest = { baseUrl: '', timeoutMs: 8_000, fetch: window.fetch.bind(window) };
+const probes = new PopProbes({
+  clock: browserClock,
+  random: Math.random,
+  rest,
+  fetch: rest.fetch,
+  timingOf: resourceTimingOf,
+  cache: new ProbeCache(tabStorage(), () => new Date()),
+});
+probes.prepare();
 const call = new Call({
   clock: browserClock,
   random: Math.random,
   rest,
+  probesForJoin: () => probes.forJoin(),
   openMicrophone: () => Microphone.open(),
   microphonePermission,
   createMedia: (options, handlers) => new Media(options, handlers),
 });
 
-window.addEventListener('online', () => call.networkReturned());
+window.addEventListener('online', () => {
+  probes.forget();
+  probes.prepare();
+  call.networkReturned();
+});
 window.addEventListener('pagehide', () => call.hangUp());
 navigator.mediaDevices?.addEventListener('devicechange', () => void call.reopenMicrophone());
 

@@ -2,7 +2,7 @@
 import { afterEach } from 'vitest';
 import { type Config, configSchema } from '../../../src/config/index.ts';
 import { type AiEndpoint, DEFAULT_POLICY, fixedPolicy, type PolicySource } from '../../../src/placement/index.ts';
-import { MemoryRegistry, type NodeRecord } from '../../../src/registry/index.ts';
+import { MemoryRegistry, type NodeRecord, type NodeStores } from '../../../src/registry/index.ts';
 import { type CreateSessionAnswer, type Readiness, SignalingServer } from '../../../src/signaling/index.ts';
 import { createMetrics, silentLogger } from '../../../src/telemetry/index.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -22,7 +22,10 @@ export interface PopOptions {
   endpoints?: readonly AiEndpoint[];
   /** Of the POP. @defaultValue local */
   region?: string;
+  /** Where the POP keeps what it writes down. @defaultValue in its region */
+  stores?: NodeStores;
   readiness?: () => Promise<Readiness>;
+  onSessionCount?: (sessions: number) => void;
 }
 
 export interface RestAnswer {
@@ -137,6 +140,7 @@ export async function startPop(options: PopOptions = {}): Promise<Pop> {
     config,
     nodeId: 'pop-1',
     region: options.region ?? 'local',
+    ...(options.stores && { stores: options.stores }),
     edge,
     registry,
     policy: options.policy ?? fixedPolicy(DEFAULT_POLICY, clock),
@@ -147,6 +151,7 @@ export async function startPop(options: PopOptions = {}): Promise<Pop> {
     tokenSecret: SECRET,
     pageDir: options.pageDir ?? null,
     readiness: options.readiness ?? (async () => ({ ok: true, parts: { core: true } })),
+    ...(options.onSessionCount && { onSessionCount: options.onSessionCount }),
   });
   const pop = new Pop({ server, edge, clock, registry, config, metrics });
   running.push(pop);

@@ -102,6 +102,10 @@ export function withAgentEvent(view: CallView, event: ClientEvent): CallView {
       return { ...view, moments: withInterruption(view.moments, event, newestLine(view)).slice(-VIEW_LIMITS.moments) };
     case 'usage':
       return { ...view, usage: event.usage };
+    case 'moved': {
+      const text = `Another core has the call; the agent was away for ${Math.round(event.gapMs)} ms.`;
+      return { ...view, notices: withNotice(view.notices, { level: 'info', code: event.reason, text }) };
+    }
     case 'custom':
       // For clients that know the agent; this page shows what is common to all.
       return view;

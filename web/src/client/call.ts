@@ -4,13 +4,14 @@
  */
 import type { SessionEnd } from '../../../src/agent/client-events.ts';
 import { type Clock, delay, type Timer } from '../../../src/clock.ts';
-import type { JoinAnswer } from '../../../src/signaling/protocol.ts';
+import type { CreateSessionAnswer, JoinAnswer } from '../../../src/signaling/protocol.ts';
 import { type CallStateEvent, isLive, transition } from './call-state.ts';
 import { type CallView, IDLE_VIEW, withAgentEvent, withAnswer } from './call-view.ts';
 import { asFailure, CallFailure, type Failure, failureOf } from './failure.ts';
 import { HeldMicrophone } from './held-microphone.ts';
 import type { MediaHandlers, MediaOptions, MediaPath } from './media.ts';
 import type { MicrophonePermission, VoiceSource } from './microphone.ts';
+import type { Probe } from './ping-pops.ts';
 import { createSession, type RestOptions } from './rest.ts';
 import { backoffMs, SessionLink } from './session-link.ts';
 import type { SignalingEvent } from './signaling-socket.ts';
@@ -20,6 +21,8 @@ export interface CallEnvironment {
   clock: Clock;
   random: () => number;
   rest: RestOptions;
+  /** Round trips to POPs, as far as they are known; never rejects, never takes long. */
+  probesForJoin(): Promise<readonly Probe[]>;
   openMicrophone(): Promise<VoiceSource>;
   microphonePermission(): Promise<MicrophonePermission>;
   createMedia(options: MediaOptions, handlers: MediaHandlers): MediaPath;
@@ -28,6 +31,14 @@ export interface CallEnvironment {
 const NETWORK_SAMPLE_INTERVAL_MS = 2_000;
 /** ICE has checked its pair by then. */
 const FIRST_NETWORK_SAMPLE_MS = 400;
+
+/** A request that may be sent on to another POP is asked for again without that after so long. */
+const SENT_ON_TIMEOUT_MS = 4_000;
+/** Refusals that may be another POP's, to which the request was sent on, or its wires'. */
+const SPOILED_BY_PROBES: ReadonlySet<string> = new Set([
+  ...['SERVER_UNREACHABLE', 'SERVER_ANSWER', 'ERR_REQUEST_MALFORMED', 'ERR_FORBIDDEN', 'ERR_NOT_FOUND'],
+  ...['ERR_SESSION_LIMIT', 'ERR_SHUTTING_DOWN', 'ERR_AGENT_UNKNOWN', 'ERR_UNAUTHORIZED'],
+]);
 
 /** What one call holds, and all that has to be let go when it is over. */
 interface Attempt {
@@ -128,14 +139,14 @@ export class Call {
 
   async #connect(attempt: Attempt, agent: string): Promise<void> {
     const { signal } = attempt.lifetime;
-    const { rest, clock, random, microphonePermission } = this.#environment;
-    const creating = createSession(rest, { agent }, signal);
+    const { clock, random, microphonePermission } = this.#environment;
+    const creating = this.#createSession(agent, signal);
     creating.catch(ignore);
     // A session waits for its caller's voice only so long: while people look for the button to allow it, don't join.
     if ((await microphonePermission()) !== 'granted') await Promise.all([attempt.microphone.track, creating]);
     this.#transition({ type: 'join-advanced', step: 'session' });
     let session = await creating;
-    if (Date.parse(session.expiresAt) <= clock.date().getTime()) session = await createSession(rest, { agent }, signal);
+    if (Date.parse(session.expiresAt) <= clock.date().getTime()) session = await this.#createSession(agent, signal);
     signal.throwIfAborted();
 
     const link = new SessionLink(
@@ -153,6 +164,21 @@ export class Call {
     this.#set(withAnswer(this.#view, answer));
     this.#transition({ type: 'join-advanced', step: 'media' });
     this.#setUpMedia(attempt, answer);
+  }
+
+  /** A session, by the POP that the server chooses with what was measured; by this page's own POP when that fails. */
+  async #createSession(agent: string, signal: AbortSignal): Promise<CreateSessionAnswer> {
+    const { rest, probesForJoin } = this.#environment;
+    const probes = await probesForJoin();
+    signal.throwIfAborted();
+    if (probes.length === 0) return createSession(rest, { agent }, signal);
+    try {
+      const timeoutMs = Math.min(rest.timeoutMs, SENT_ON_TIMEOUT_MS);
+      return await createSession({ ...rest, timeoutMs }, { agent, probes: [...probes] }, signal);
+    } catch (error) {
+      if (signal.aborted || !SPOILED_BY_PROBES.has(asFailure(error).code)) throw error;
+      return createSession(rest, { agent }, signal);
+    }
   }
 
   #setUpMedia(attempt: Attempt, answer: JoinAnswer): void {

@@ -1,5 +1,5 @@
 /**
- * The two REST calls of a page: which agents there are, and a session with one of them. Owns time-outs, reading of
+ * The REST calls of a page: which agents and which POPs there are, and a session with an agent. Owns time-outs, reading of
  * error answers and Retry-After; retries nothing by itself.
  */
 import { z } from 'zod';
@@ -8,6 +8,8 @@ import {
   type CreateSessionAnswer,
   type CreateSessionRequest,
   createSessionAnswerSchema,
+  type PopList,
+  popListSchema,
 } from '../../../src/signaling/protocol.ts';
 import { CallFailure, failureOf } from './failure.ts';
 import { parseJson } from './json.ts';
@@ -44,6 +46,11 @@ export async function listAgents(options: RestOptions, signal?: AbortSignal): Pr
   const open = answer.agents.filter((agent) => agent.open);
   if (open.length === 0) throw CallFailure.of('AGENTS_CLOSED', 'Every agent needs an API key.');
   return open;
+}
+
+/** `GET /v1/pops`: the POPs that this page may come in by. @throws CallFailure */
+export function listPops(options: RestOptions, signal?: AbortSignal): Promise<PopList> {
+  return exchange(options, '/v1/pops', { method: 'GET' }, popListSchema, signal);
 }
 
 /** `POST /v1/sessions`. @throws CallFailure */

@@ -6,6 +6,7 @@ import type { PlacementView } from '../../../src/signaling/protocol.ts';
 import type { NetworkSample } from '../client/network-sample.ts';
 import { roundTrip } from './milliseconds.ts';
 import { PredictionNote } from './prediction-note.tsx';
+import { ProbesNote } from './probes-note.tsx';
 
 interface RoutePanelProps {
   placement: PlacementView;
@@ -38,6 +39,7 @@ export function RoutePanel({ placement, network, backboneRttMs }: RoutePanelProp
         </li>
       </ol>
       <p className="route-reason">{placement.reason}</p>
+      <ProbesNote placement={placement} />
       {placement.prediction && <PredictionNote prediction={placement.prediction} region={core.region} />}
     </section>
   );
