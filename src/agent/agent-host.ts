@@ -45,10 +45,16 @@ export class AgentHost {
   readonly #closing = new AbortController();
   readonly #prepared: Promise<void>;
   #closed: Promise<void> | null = null;
-  readonly #uninstallGuard = installEgressGuard();
+  readonly #uninstallGuard: () => void;
 
-  private constructor({ log, tracing }: AgentHostOptions, services: LocalServices, loaded: readonly LoadedAgent[]) {
+  private constructor(
+    { log, tracing }: AgentHostOptions,
+    services: LocalServices,
+    loaded: readonly LoadedAgent[],
+    uninstallGuard: () => void,
+  ) {
     this.#log = log;
+    this.#uninstallGuard = uninstallGuard;
     this.#tracing = tracing ?? null;
     this.#services = services;
     this.#definitions = new Map(loaded.map(({ definition }) => [definition.name, definition]));
@@ -71,6 +77,8 @@ export class AgentHost {
       });
     });
     const services = await LocalServices.load({ config: config.services, clock, log, metrics, environment });
+    // Before the modules: what they keep of Node's is what the guard sees.
+    const uninstallGuard = installEgressGuard();
     const loaded: LoadedAgent[] = [];
     for (const name of moduleNames(entries)) {
       try {
@@ -85,7 +93,7 @@ export class AgentHost {
         log.error({ err: failure, code: failure.code, module: name }, 'an agent module was left out');
       }
     }
-    return new AgentHost(options, services, loaded);
+    return new AgentHost(options, services, loaded, uninstallGuard);
   }
 
   /** Calls with an agent on them. */
@@ -114,12 +122,12 @@ export class AgentHost {
       price: this.#price,
       tracing: this.#tracing,
     });
-    const held = call.confinement === null ? null : confine(call, call.confinement, this.#services);
-    const running = runAgent(definition, call, held?.services ?? this.#services, held?.within);
+    const held = confine(call, this.#services);
+    const running = runAgent(definition, held.call, held.services, held.within);
     this.#running.add(running);
     void running.done.then(() => {
       this.#running.delete(running);
-      held?.release();
+      held.release();
     });
     return running;
   }

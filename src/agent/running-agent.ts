@@ -24,7 +24,7 @@ export function runAgent(
   definition: AgentDefinition,
   call: AgentCall,
   services: AgentServices,
-  within?: <T>(work: () => T) => T,
+  within: <T>(work: () => T) => T = (work) => work(),
 ): RunningAgent {
   let resolveDone = () => {};
   const done = new Promise<void>((resolve) => {
@@ -42,8 +42,8 @@ export function runAgent(
   let scheduler: Scheduler;
   try {
     scheduler = new Scheduler({
-      chain: chain(within ? within(() => definition.pipeline(call, services)) : definition.pipeline(call, services)),
-      ...(within && { run: within }),
+      chain: chain(within(() => definition.pipeline(call, services))),
+      run: within,
       clock: call.clock,
       log: call.log,
       slowStops: services.metrics.slowStops,

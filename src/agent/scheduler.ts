@@ -177,13 +177,18 @@ export class Scheduler {
         const lanes = [step.callerLane, ...step.turnLanes.values()];
         for (const lane of lanes) lane.waiting.length = 0;
         step.turnLanes.clear();
-        const closing = closeStage(step.stage).catch((error: unknown) => {
+        const closing = this.#closeStage(step.stage).catch((error: unknown) => {
           this.#options.log.error({ err: error, stage: step.stage.name }, 'a stage failed to close');
         });
         return this.#watchStop(step.stage.name, Promise.all([closing, ...lanes.map((lane) => lane.work)]));
       }),
     );
     this.#knownTurns.clear();
+  }
+
+  async #closeStage(stage: Stage): Promise<void> {
+    const { run } = this.#options;
+    await (run ? run(() => stage.close()) : stage.close());
   }
 }
 
@@ -212,10 +217,6 @@ function sideBySide({ branches, choose }: Parallel, options: SchedulerOptions): 
       await Promise.all(schedulers.map((scheduler) => scheduler.close()));
     },
   };
-}
-
-async function closeStage(stage: Stage): Promise<void> {
-  await stage.close();
 }
 
 function newLane(): Lane {

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { EgressContext, withEgress } from '../../src/agent/egress/index.ts';
 import { AgentHost, type Confinement } from '../../src/agent/index.ts';
 import { systemClock } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config/index.ts';
@@ -34,15 +35,41 @@ export default defineAgent({
 });
 `;
 
+/** Reaches out as soon as the client writes, and when its mouth has been heard, without a stage in between. */
+const HASTY = `
+import { defineAgent } from '${root}/src/agent/index.ts';
+export default defineAgent({
+  name: 'hasty', title: 'Hasty', description: 'Reaches out.', examples: [], legs: () => [],
+  pipeline: (call) => {
+    const reach = async (url, when) => {
+      const text = await fetch(url).then((response) => response.text(), (error) => error.code);
+      call.send({ type: 'notice', level: 'info', code: when, text });
+    };
+    let url;
+    call.onMessage((message) => {
+      url = message.text;
+      void reach(url, 'message');
+      const utterance = call.mouth.open();
+      call.mouth.write(utterance, new Int16Array(320), 16000);
+      call.mouth.finish(utterance);
+    });
+    call.mouth.on('ended', () => void reach(url, 'mouth'));
+    call.signal.addEventListener('abort', () => void reach(url, 'end'));
+    return { stages: [] };
+  },
+});
+`;
+
 const closing: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-async function reacher(confinement: Confinement | null) {
+async function reacher(confinement: Confinement | null, name: 'reacher' | 'hasty' = 'reacher') {
   const agentsDir = await mkdtemp(join(root, 'node_modules/.agents-'));
   closing.push(() => rm(agentsDir, { recursive: true }));
   await writeFile(join(agentsDir, 'reacher.ts'), REACHER);
+  await writeFile(join(agentsDir, 'hasty.ts'), HASTY);
   const served: string[] = [];
   const outside = createServer((request, response) => {
     served.push(request.url!);
@@ -63,7 +90,7 @@ async function reacher(confinement: Confinement | null) {
   closing.push(() => host.close());
   const call = new MemoryCall({ log, confinement });
   call.mouth.autoPlay = true;
-  const running = host.start('reacher', call);
+  const running = host.start(name, call);
   closing.push(async () => {
     call.leave();
     await running.done;
@@ -114,4 +141,40 @@ test('a session without a pin reaches what it wants, at the endpoints that were 
   call.type(url('localhost'));
   expect(await call.said('agent', 1)).toBe('It says reached.');
   expect(served).toEqual(['/']);
+  const touched = call.touches.map(({ kind, name, region }) => `${kind} ${name} ${region}`);
+  expect(touched).toContain('endpoint localhost null');
+  expect(touched).toContain('endpoint openai-transcriptions@own own');
+});
+
+test('an agent that needs no service is not kept from a pinned session by those that are elsewhere', async () => {
+  const { call, url } = await reacher({ ...own, endpoints: [] }, 'hasty');
+  call.type(url('localhost'));
+  await call.until(() => call.events.find((event) => event.type === 'notice'));
+  expect(call.end).toBeNull();
+});
+
+describe('code that an event leads to', () => {
+  const foreign = new EgressContext({ sessionId: 's-other', pin: '"au" (policy)', hosts: [], onAttempt: () => {} });
+  const told = (call: MemoryCall, code: string) =>
+    call.until(() => {
+      const notice = call.events.find((event) => event.type === 'notice' && event.code === code);
+      return notice?.type === 'notice' ? notice.text : undefined;
+    }, code);
+
+  test('is under the rule of its own pinned session, wherever the event comes from', async () => {
+    const { call, served, url } = await reacher(own, 'hasty');
+    call.type(url('localhost'));
+    for (const when of ['message', 'mouth']) expect(await told(call, when)).toBe('ERR_EGRESS_FORBIDDEN');
+    call.leave();
+    expect(await told(call, 'end')).toBe('ERR_EGRESS_FORBIDDEN');
+    expect(served).toEqual([]);
+  });
+
+  test('is free in a session without a pin, though the event comes from a pinned one', async () => {
+    const { call, url } = await reacher({ ...own, pins: null }, 'hasty');
+    withEgress(foreign, () => call.type(url('localhost')));
+    for (const when of ['message', 'mouth']) expect(await told(call, when)).toBe('reached');
+    withEgress(foreign, () => call.leave());
+    expect(await told(call, 'end')).toBe('reached');
+  });
 });

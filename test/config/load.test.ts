@@ -76,6 +76,19 @@ describe('loadConfig()', () => {
     expect(message).toContain('node.id: letters, digits, dot, dash and underscore only');
   });
 
+  it('reads when a second service is asked, and asks none unless told to', async () => {
+    expect((await load('')).services.hedge).toEqual({ llm: { afterMs: null }, tts: { afterMs: null } });
+    const yaml = 'services:\n  hedge: { llm: { afterMs: 400 }, tts: { afterMs: 150 } }\n';
+    const environment = { ANTIPODE_LLM_HEDGE_MS: '0' };
+    expect((await load(yaml, { environment })).services.hedge).toEqual({ llm: { afterMs: 0 }, tts: { afterMs: 150 } });
+    const path = /services\.hedge\.llm\.afterMs: /;
+    for (const words of ['soon', '-1', '1.5', '999999']) {
+      expect((await refusal('', { environment: { ANTIPODE_LLM_HEDGE_MS: words } })).message).toMatch(path);
+    }
+    const typo = 'services:\n  hedge: { lm: { afterMs: 0 } }\n';
+    expect((await refusal(typo)).message).toMatch(/services\.hedge\.lm: unknown key; did you mean "llm"\?$/);
+  });
+
   it('reads services in short or in full, and lists of them from the environment', async () => {
     const yaml = 'services:\n  llm: [groq/openai/gpt-oss-120b@global, {service: openai, temperature: 0.2}]\n';
     const config = await load(yaml, { environment: { ANTIPODE_TTS: 'cartesia#a-voice, flite' } });
@@ -93,9 +106,10 @@ describe('loadConfig()', () => {
     ['two services for one conversation', 'services:\n  s2s: [openai, xai]\n', 'services.s2s'],
     ['a port out of range', 'http:\n  port: 70000\n', 'http.port'],
     ['a public URL that is no web address', 'http:\n  publicUrl: ftp://x\n', 'http.publicUrl'],
-    ['a short API key', 'auth:\n  apiKeys: [short]\n', 'auth.apiKeys.0'],
+    ['a short API key', 'auth:\n  apiKeys: [short]\n', 'auth.apiKeys.0.key'],
     ['a short token secret', 'auth:\n  tokenSecret: short\n', 'auth.tokenSecret'],
     ['a list where a mapping belongs', 'http: [1]\n', 'http'],
+    ['ports from high to low', 'backbone:\n  ports: { min: 2, max: 1 }\n', 'backbone.ports.max'],
     ['an address that is none', 'edge:\n  listenIp: localhost\n', 'edge.listenIp'],
   ])('refuses %s with its path', async (_name, yaml, path) => {
     const error = await refusal(yaml);
