@@ -6,6 +6,8 @@ export interface BenchOptions {
   signal: AbortSignal;
   /** Write a CPU profile of the core's main thread, and say where its time goes. */
   profile: boolean;
+  /** Write what was measured into the benchmark's own page of the documentation. */
+  write?: boolean;
   calls?: number | undefined;
   seconds?: number | undefined;
   runs?: number | undefined;
@@ -27,6 +29,8 @@ export interface BenchResult {
 }
 
 export interface BenchModule {
+  /** Its own page of the documentation, from the root of the repository, for `--write`. */
+  page?: string;
   run(options: BenchOptions): Promise<BenchResult>;
 }
 

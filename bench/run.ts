@@ -1,7 +1,8 @@
 /**
- * Runs one benchmark by name: `npm run -s bench -- NAME [--json] [--calls N] [--seconds N] [--runs N] [--profile]`. A benchmark is a file beside this one that
- * exports `run(options): Promise<BenchResult>`; this prints its table, or the result as JSON, and exits 1 when a budget
- * is broken.
+ * Runs one benchmark by name: `npm run -s bench -- NAME [--json] [--calls N] [--seconds N] [--runs N] [--profile] [--write]`.
+ * A benchmark is a file beside this one that exports `run(options): Promise<BenchResult>`; this prints its table, or the
+ * result as JSON, and exits 1 when a budget is broken. With --write it also writes its page of the documentation anew,
+ * where it has one.
  */
 import { readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -15,6 +16,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string' },
     runs: { type: 'string' },
     profile: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
   },
 });
 const known = readdirSync(import.meta.dirname)
@@ -39,6 +41,10 @@ function positiveInteger(option: 'calls' | 'seconds' | 'runs'): number | undefin
 }
 
 const module = (await import(`./${name}.bench.ts`)) as BenchModule;
+if (values.write && module.page === undefined) {
+  process.stderr.write(`${name} has no page of its own to --write.\n`);
+  process.exit(2);
+}
 const interrupted = new AbortController();
 process.once('SIGINT', () => interrupted.abort(new Error('interrupted')));
 process.once('SIGTERM', () => interrupted.abort(new Error('terminated')));
@@ -49,6 +55,7 @@ try {
     seconds: positiveInteger('seconds'),
     runs: positiveInteger('runs'),
     profile: values.profile,
+    write: values.write,
     signal: interrupted.signal,
     progress: showProgress,
   });

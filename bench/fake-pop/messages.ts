@@ -13,11 +13,27 @@ export type FakePopAsk =
       /** Callers send nothing in silence. */
       dtx?: boolean;
     }
+  /** As `open` of one call that the core may refuse: the answer is an Offered. */
+  | {
+      type: 'offer';
+      agent: string;
+      metadata: Record<string, unknown>;
+      script: readonly ScriptPart[];
+      dtx?: boolean;
+    }
   /** Forget what was measured up to now. */
   | { type: 'measure' }
   | { type: 'report' }
   | { type: 'hang-up' }
   | { type: 'close' };
+
+/** Answer to `offer`. */
+export interface Offered {
+  /** What the core said; null when it took the call. */
+  refused: string | null;
+  /** Until the core's answer. */
+  tookMs: number;
+}
 
 /** A sound of the caller's script: the packet that carries its first or last sample left then. */
 export interface SaidSound {

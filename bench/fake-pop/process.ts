@@ -11,7 +11,7 @@ import { OwnLag } from '../light-caller/index.ts';
 import { answerParent } from '../nodes/child-side.ts';
 import { percentile } from '../result.ts';
 import { FakeCall } from './fake-call.ts';
-import type { FakePopAsk, FakePopReport, LatenessSummary } from './messages.ts';
+import type { FakePopAsk, FakePopReport, LatenessSummary, Offered } from './messages.ts';
 import { FakePipe } from './pipe.ts';
 import { type RecordedScript, recordScript, type ScriptPart } from './script.ts';
 
@@ -57,6 +57,8 @@ answerParent<FakePopAsk>(async (ask) => {
     case 'open':
       await open(ask);
       return null;
+    case 'offer':
+      return offer(ask);
     case 'measure':
       for (const call of calls.values()) call.measureFromNow();
       measured = { cpu: process.cpuUsage(), atMs: performance.now() };
@@ -75,28 +77,48 @@ answerParent<FakePopAsk>(async (ask) => {
 });
 
 async function open(ask: Extract<FakePopAsk, { type: 'open' }>): Promise<void> {
-  if (!client || !pipe) throw new Error('not started');
   const script = await recorded(ask.script, ask.dtx ?? false);
   for (let index = 0; index < ask.calls; index++) {
-    opened += 1;
-    const call = new FakeCall({
-      client,
-      pipe,
-      sessionId: `bench-${opened}`,
-      agent: ask.agent,
-      metadata: ask.metadata,
-      script,
-      firstFrame: Math.floor((index / ask.calls) * script.packets.length),
-      uplinkSsrc: 1_000_000 + opened,
-      lag,
-    });
-    calls.set(call.sessionId, call);
+    const call = newCall(ask, script, Math.floor((index / ask.calls) * script.packets.length));
     await call.open();
-    // Callers know nothing of one another: their 20 ms begin at all times of the 20 ms.
-    await call.start(performance.now() + ((opened * GOLDEN) % 1) * FRAME_MS);
-    tick();
+    await start(call);
     await sleep(5);
   }
+}
+
+async function offer(ask: Extract<FakePopAsk, { type: 'offer' }>): Promise<Offered> {
+  const script = await recorded(ask.script, ask.dtx ?? false);
+  const call = newCall(ask, script, 0);
+  const askedMs = performance.now();
+  try {
+    await call.open();
+  } catch (error) {
+    calls.delete(call.sessionId);
+    return { refused: (error as Error).message, tookMs: performance.now() - askedMs };
+  }
+  const tookMs = performance.now() - askedMs;
+  await start(call);
+  return { refused: null, tookMs };
+}
+
+function newCall(
+  { agent, metadata }: { agent: string; metadata: Record<string, unknown> },
+  script: RecordedScript,
+  firstFrame: number,
+): FakeCall {
+  if (!client || !pipe) throw new Error('not started');
+  opened += 1;
+  const sessionId = `bench-${opened}`;
+  const uplinkSsrc = 1_000_000 + opened;
+  const call = new FakeCall({ client, pipe, sessionId, agent, metadata, script, firstFrame, uplinkSsrc, lag });
+  calls.set(sessionId, call);
+  return call;
+}
+
+async function start(call: FakeCall): Promise<void> {
+  // Callers know nothing of one another: their 20 ms begin at all times of the 20 ms.
+  await call.start(performance.now() + ((opened * GOLDEN) % 1) * FRAME_MS);
+  tick();
 }
 
 function recorded(parts: readonly ScriptPart[], dtx: boolean): Promise<RecordedScript> {

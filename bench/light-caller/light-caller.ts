@@ -40,6 +40,8 @@ export interface LightCallerOptions {
   signal: ProbeSignal;
   /** Decode what comes back and measure trips; else only its headers are read, which costs next to nothing. */
   measureTrips: boolean;
+  /** Told of every packet that left, by its place in the ring of `signal`. */
+  onSent?: (place: number, atMs: number) => void;
   /** Shared by all callers of this process. */
   lag?: OwnLag;
   /** Monotonic milliseconds. */
@@ -173,6 +175,7 @@ export class LightCaller {
     this.#sentAtMs[this.#next % KEPT_FRAMES] = nowMs;
     this.#sendLateMs = Math.max(this.#sendLateMs, nowMs - (this.#startedAtMs + this.#next * FRAME_MS));
     this.#socket.send(packet);
+    this.#options.onSent?.(this.#next % packets.length, nowMs);
     this.#next++;
     this.#sent++;
   }

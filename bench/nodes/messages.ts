@@ -7,18 +7,41 @@ export type NodeAsk =
       stateDir: string;
       agentsDir: string;
       core: { nodeId: string; host: string; port: number } | null;
-      /** Settings of a core by their path, such as `services.stt`; keys are read from its environment. */
+      /** @defaultValue `bench-` and the role */
+      nodeId?: string;
+      /** Settings of the node by their path, such as `services.stt`; keys are read from its environment. */
       settings?: Readonly<Record<string, unknown>>;
       /** Logs errors only: what warnings would tell is counted. */
       quiet?: boolean;
     }
-  | { type: 'open'; sessionId: string; agent: string; callerKey: SrtpKey; ssrc: number }
+  | {
+      type: 'open';
+      sessionId: string;
+      agent: string;
+      callerKey: SrtpKey;
+      ssrc: number;
+      /** Of another core than the one of `start`. */
+      core?: { nodeId: string; host: string; port: number };
+      metadata?: Record<string, unknown>;
+      /** Keep the notices of the agent, and why the call ended, for `told`. */
+      keepTold?: boolean;
+    }
+  /** What was kept of a session; the answer is ToldOfCall. */
+  | { type: 'told'; sessionId: string }
   | { type: 'usage' }
   /** Begin a V8 CPU profile of the node's main thread. */
   | { type: 'profile' }
   /** End it and write it to `file`, as Chromium's developer tools read it. */
   | { type: 'profiled'; file: string }
   | { type: 'close' };
+
+/** Answer to `told`. */
+export interface ToldOfCall {
+  /** Of the agent. */
+  notices: string[];
+  /** Why the call ended; null while it runs. */
+  ended: string | null;
+}
 
 /** Answer to `open`: the POP's plain door. */
 export interface OpenedDoor {

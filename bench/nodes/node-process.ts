@@ -9,14 +9,15 @@ import { Edge } from '../../src/edge/index.ts';
 import { createLogger, createMetrics } from '../../src/telemetry/index.ts';
 import { answerParent } from './child-side.ts';
 import { MainThreadProfile } from './main-thread-profile.ts';
-import type { NodeAsk, NodeUsage, OpenedDoor } from './messages.ts';
+import type { NodeAsk, NodeUsage, OpenedDoor, ToldOfCall } from './messages.ts';
 import { threadTimes } from './thread-times.ts';
 
 const role = process.argv[2] === 'pop' ? 'pop' : 'core';
-const nodeId = `bench-${role}`;
+let nodeId = `bench-${role}`;
 const END: SessionEnd = { code: 'node-shutdown', reason: 'The benchmark is over.' };
 const log = createLogger({ level: 'warn', pretty: false });
 const metrics = createMetrics({ processMetrics: false });
+const told = new Map<string, ToldOfCall>();
 let profile: MainThreadProfile | null = null;
 let agents: AgentHost | null = null;
 let core: Core | null = null;
@@ -34,12 +35,15 @@ async function handle(ask: NodeAsk): Promise<unknown> {
   switch (ask.type) {
     case 'start': {
       if (ask.quiet) log.level = 'error';
+      if (ask.nodeId) nodeId = ask.nodeId;
       const config = loadConfig({
         file: null,
         environment: {},
         defaults: {
           'edge.mediaPort': 0,
           'limits.maxSessions': 2_000,
+          // A benchmark offers what it wants to see.
+          'core.capacity': 2_000,
           'core.agentsDir': ask.agentsDir,
           stateDir: ask.stateDir,
           ...ask.settings,
@@ -58,7 +62,8 @@ async function handle(ask: NodeAsk): Promise<unknown> {
       return { nodeId };
     }
     case 'open': {
-      if (!edge || !coreAddress) throw new Error('not a POP, or not started');
+      const at = ask.core ?? coreAddress;
+      if (!edge || !at) throw new Error('not a POP, or not started');
       const call = await edge.openCall({
         sessionId: ask.sessionId,
         epoch: 1,
@@ -66,13 +71,22 @@ async function handle(ask: NodeAsk): Promise<unknown> {
         agent: ask.agent,
         residency: null,
         confinement: null,
-        metadata: {},
-        core: coreAddress,
+        metadata: ask.metadata ?? {},
+        core: at,
       });
-      call.on('event', () => {});
+      const kept: ToldOfCall = { notices: [], ended: null };
+      if (ask.keepTold) told.set(ask.sessionId, kept);
+      call.on('event', (event) => {
+        if (ask.keepTold && event.type === 'notice') kept.notices.push(event.text);
+      });
+      call.on('ended', ({ code, reason }) => {
+        kept.ended = `${code}: ${reason}`;
+      });
       const door = await call.connectPlain({ srtpParameters: ask.callerKey, ssrc: ask.ssrc });
       return { ip: door.ip, port: door.port, key: door.srtpParameters, payloadType: door.payloadType } as OpenedDoor;
     }
+    case 'told':
+      return told.get(ask.sessionId) ?? null;
     case 'usage': {
       const stats = edge ? await edge.stats() : await (core as Core).stats();
       const workers = stats.workers.map(({ usage }) => usage);

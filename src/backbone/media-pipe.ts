@@ -20,11 +20,19 @@ import type { MediaWorker } from './media-worker.ts';
 import { opusProducerParameters } from './opus-stream.ts';
 import type { PipeStream, PipeTuple, srtpParametersSchema } from './protocol.ts';
 
+/** UDP ports, both included. */
+export interface PortRange {
+  readonly min: number;
+  readonly max: number;
+}
+
 export interface MediaPipeOptions {
   /** The POP chooses it; both ends use it. */
   pipeId: string;
   /** An address of this machine; the port is the worker's choice. */
   listenIp: string;
+  /** What the worker may choose from; null: any free one. @defaultValue null */
+  ports?: PortRange | null;
   /** IP address that the other end is told, when it is not listenIp. Must be one when listenIp is a wildcard. */
   announcedAddress: string | null;
 }
@@ -73,7 +81,7 @@ export class MediaPipe {
 
   /** @throws ERR_MEDIA_WORKER_DIED, ERR_CONFIG_INVALID when no address is left that the other end could send to */
   static async create(worker: MediaWorker, options: MediaPipeOptions): Promise<MediaPipe> {
-    const { pipeId, listenIp, announcedAddress } = options;
+    const { pipeId, listenIp, announcedAddress, ports = null } = options;
     const ip = announcedAddress ?? listenIp;
     if (isIP(ip) === 0 || ip === '0.0.0.0' || ip === '::') {
       throw new AntipodeError('ERR_CONFIG_INVALID', `Backbone media needs an IP address to announce, not "${ip}".`, {
@@ -83,15 +91,21 @@ export class MediaPipe {
     let transport: PipeTransport;
     try {
       transport = await worker.router.createPipeTransport({
-        listenInfo: { protocol: 'udp', ip: listenIp, announcedAddress: announcedAddress ?? undefined },
+        listenInfo: {
+          protocol: 'udp',
+          ip: listenIp,
+          announcedAddress: announcedAddress ?? undefined,
+          ...(ports !== null && { portRange: { ...ports } }),
+        },
         enableSrtp: true,
         enableRtx: false,
         enableSctp: false,
       });
     } catch (error) {
       if (worker.router.closed) throw workerDied(error);
-      throw new AntipodeError('ERR_CONFIG_INVALID', `Backbone media can't listen on ${listenIp}.`, {
-        path: 'backbone.listenIp',
+      const where = ports === null ? listenIp : `${listenIp}, UDP ports ${ports.min} to ${ports.max}`;
+      throw new AntipodeError('ERR_CONFIG_INVALID', `Backbone media can't listen on ${where}.`, {
+        path: ports === null ? 'backbone.listenIp' : 'backbone.ports',
         cause: error,
       });
     }

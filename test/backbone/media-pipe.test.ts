@@ -169,6 +169,20 @@ describe('MediaPipe', () => {
     await expect(pipe.send(foreign)).rejects.toMatchObject({ code: 'ERR_MEDIA_PARAMETERS' });
   });
 
+  test('listens on the ports that it is given, and says when none of them is free', async () => {
+    const taken = createSocket('udp4').bind(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address();
+    await expect(MediaPipe.create(pop, { ...LOOPBACK, ports: { min: port, max: port } })).rejects.toMatchObject({
+      code: 'ERR_CONFIG_INVALID',
+      message: `Backbone media can't listen on 127.0.0.1, UDP ports ${port} to ${port}.`,
+    });
+    await new Promise<void>((resolve) => taken.close(resolve));
+    const pipe = await MediaPipe.create(pop, { ...LOOPBACK, ports: { min: port, max: port } });
+    expect(pipe.local.tuple.port).toBe(port);
+    pipe.close();
+  });
+
   test('refuses to announce a wildcard or a name', async () => {
     for (const options of [
       { ...LOOPBACK, listenIp: '0.0.0.0' },

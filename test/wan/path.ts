@@ -21,6 +21,7 @@ export class WanPath {
   /** Nothing overtakes. */
   #lastAtMs = 0;
   #cut = false;
+  readonly #underWay: (() => void)[] = [];
   carried = 0;
   lost = 0;
 
@@ -41,7 +42,11 @@ export class WanPath {
     this.#lastAtMs = atMs;
     this.carried += 1;
     if (atMs <= now) deliver();
-    else this.#clock.setTimeout(deliver, atMs - now);
+    else {
+      // Timers cut off fractions and so may fire in another order: each lets the next one in line arrive.
+      this.#underWay.push(deliver);
+      this.#clock.setTimeout(() => this.#underWay.shift()?.(), atMs - now);
+    }
   }
 
   /** Nothing arrives any more, until it is mended. */

@@ -1,4 +1,4 @@
-import { createSocket } from 'node:dgram';
+import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
@@ -7,6 +7,8 @@ import { FakeClock } from '../support/fake-clock.ts';
 import { WanPath } from './path.ts';
 import { TcpLink } from './tcp-link.ts';
 import { UdpLink } from './udp-link.ts';
+import { UdpNetwork } from './udp-network.ts';
+import { UdpRelay } from './udp-relay.ts';
 
 describe('a long way', () => {
   test('delays everything, and nothing overtakes', () => {
@@ -58,6 +60,67 @@ describe('a long way', () => {
     b.close();
   });
 
+  test('keeps the ways of three hosts apart, each pair with its own delay', async () => {
+    const sockets = await Promise.all(['pop', 'near', 'far'].map(() => boundSocket()));
+    const [pop, near, far] = sockets as [Socket, Socket, Socket];
+    const host = (socket: Socket, announced: string) => {
+      const { port } = socket.address();
+      return { ip: '127.0.0.1', announced, ports: { min: port, max: port } };
+    };
+    const delays: number[] = [];
+    const clock = {
+      ...systemClock,
+      setTimeout: (callback: () => void, delayMs: number) => {
+        delays.push(Math.round(delayMs));
+        return systemClock.setTimeout(callback, 0);
+      },
+    };
+    await using network = await UdpNetwork.open({
+      hosts: { pop: host(pop, '127.0.0.44'), near: host(near, '127.0.0.45'), far: host(far, '127.0.0.46') },
+      path: (from, to) => ({ delayMs: from === 'far' || to === 'far' ? 100 : 2 }),
+      clock,
+    });
+    for (const [socket, address] of [
+      [near, '127.0.0.45'],
+      [far, '127.0.0.46'],
+    ] as const) {
+      const came = once(socket, 'message');
+      pop.send('hello', socket.address().port, address);
+      const [, from] = (await came) as [Buffer, { address: string; port: number }];
+      expect(from).toMatchObject({ address: '127.0.0.44', port: pop.address().port });
+      const back = once(pop, 'message');
+      socket.send('hello back', from.port, from.address);
+      expect(((await back) as [Buffer, object])[1]).toMatchObject({ address, port: socket.address().port });
+    }
+    expect(delays).toEqual([2, 2, 100, 100]);
+    expect(network.path('pop', 'far').carried).toBe(1);
+    for (const socket of sockets) socket.close();
+  });
+
+  test('carries what one UDP client and one server say to each other, each way later', async () => {
+    const [client, server] = [await boundSocket(), await boundSocket()];
+    server.on('message', (packet, from) => server.send(`${packet} back`, from.port, from.address));
+    const delays: number[] = [];
+    const clock = {
+      ...systemClock,
+      setTimeout: (callback: () => void, delayMs: number) => {
+        delays.push(Math.round(delayMs));
+        return systemClock.setTimeout(callback, 0);
+      },
+    };
+    await using relay = await UdpRelay.open({
+      server: { ip: '127.0.0.1', port: server.address().port },
+      path: { delayMs: 9 },
+      clock,
+    });
+    const came = once(client, 'message');
+    client.send('there', relay.port, '127.0.0.1');
+    expect(String(((await came) as [Buffer])[0])).toBe('there back');
+    expect(delays).toEqual([9, 9]);
+    client.close();
+    server.close();
+  });
+
   test('carries TCP, the first bytes a handshake later', async () => {
     const server = createServer((socket) => socket.pipe(socket)).listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -87,3 +150,9 @@ describe('a long way', () => {
     server.close();
   });
 });
+
+async function boundSocket(): Promise<Socket> {
+  const socket = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  return socket;
+}
