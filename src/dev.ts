@@ -1,7 +1,7 @@
 /**
- * `antipode dev`: a POP, a core, placement and the memory registry in one process. Owns nothing but the wiring: the
- * POP and the core have a worker each and meet over a real pipe and a real control channel, as they would on two
- * machines.
+ * `antipode dev`: a POP, a core and placement in one process, with the registry in its memory unless another is
+ * configured. Owns nothing but the wiring: the POP and the core have a worker each and meet over a real pipe and a real
+ * control channel, as they would on two machines.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,14 +9,15 @@ import { AgentHost, type SessionEnd } from './agent/index.ts';
 import { loadCatalogue } from './agent/services/catalogue/index.ts';
 import { ensureDevelopmentCa } from './backbone/index.ts';
 import type { Clock } from './clock.ts';
-import type { Config } from './config/index.ts';
+import { announcedStores, type Config } from './config/index.ts';
 import { Core } from './core/index.ts';
 import { Edge } from './edge/index.ts';
-import { DEFAULT_POLICY, fixedPolicy, PolicyFile } from './placement/index.ts';
 import { endpointsInUse, serviceNames } from './placement-endpoints.ts';
-import { Announcer, MemoryRegistry, type NodeRecord } from './registry/index.ts';
+import { Announcer } from './registry/index.ts';
+import { openParts, openPolicy } from './roles/node-parts.ts';
+import { coreRecord, popRecord } from './roles/node-records.ts';
 import { loadTokenSecret, SignalingServer } from './signaling/index.ts';
-import { createMetrics, type Logger, startTracing } from './telemetry/index.ts';
+import type { Logger } from './telemetry/index.ts';
 
 export interface DevOptions {
   config: Config;
@@ -40,24 +41,12 @@ export interface Dev {
 export async function startDev(options: DevOptions): Promise<Dev> {
   const { config, clock, log, workerBin } = options;
   const stack = new AsyncDisposableStack();
-  const metrics = createMetrics({ processMetrics: true });
   const popId = `${config.node.id}-pop`;
   const coreId = `${config.node.id}-core`;
   let end: SessionEnd = { code: 'node-shutdown', reason: 'The server could not start.' };
 
   try {
-    const registry = stack.use(new MemoryRegistry({ clock }));
-    const tracing = await startTracing({
-      endpoint: config.telemetry.otlpEndpoint,
-      tracesEndpoint: config.telemetry.otlpTracesEndpoint,
-      serviceName: config.telemetry.serviceName,
-      nodeId: config.node.id,
-      region: config.node.region,
-      clock,
-      log: log.child({ part: 'telemetry' }),
-      metrics,
-    });
-    stack.defer(() => tracing?.close());
+    const { registry, metrics, tracing } = await openParts(stack, options);
     const [ca, tokenSecret, agents] = await Promise.all([
       ensureDevelopmentCa(config.stateDir, { log, clock }),
       loadTokenSecret(config),
@@ -103,40 +92,23 @@ export async function startDev(options: DevOptions): Promise<Dev> {
     const core = started[0].value;
     const edge = started[1].value;
 
-    const startedAt = new Date().toISOString();
-    const capacity = { sessions: config.limits.maxSessions };
-    const region = config.node.region;
-    const coreRecord = (): NodeRecord => ({
-      nodeId: coreId,
-      role: 'core',
-      region,
-      control: core.control,
-      signalingUrl: null,
-      agents: core.agents,
-      capacity,
-      load: { sessions: core.sessionCount },
-      draining: false,
-      startedAt,
+    const startedAt = clock.date().toISOString();
+    const node = { config, registry, startedAt, draining: () => false };
+    const coreAnnouncer = await Announcer.start({
+      ...{ registry, clock, log },
+      record: coreRecord({ ...node, nodeId: coreId }, core, core.control),
     });
-    const coreAnnouncer = await Announcer.start({ registry, clock, log, record: coreRecord });
     stack.defer(() => coreAnnouncer.close());
 
     const catalogue = loadCatalogue();
-    const { policyFile } = config.placement;
-    const services = serviceNames(catalogue);
-    const policyLog = log.child({ part: 'placement' });
-    const policy =
-      policyFile === null
-        ? fixedPolicy(DEFAULT_POLICY, clock)
-        : stack.use(PolicyFile.open({ path: policyFile, services, clock, log: policyLog }));
-
     const signaling = await SignalingServer.start({
       config,
       nodeId: popId,
-      region,
+      region: config.node.region,
+      stores: announcedStores(config),
       edge,
       registry,
-      policy,
+      policy: openPolicy(stack, options, serviceNames(catalogue)),
       endpoints: endpointsInUse(config.services, catalogue, process.env),
       clock,
       log: log.child({ part: 'signaling' }),
@@ -155,19 +127,10 @@ export async function startDev(options: DevOptions): Promise<Dev> {
     });
     stack.defer(() => signaling.close(end));
 
-    const popRecord = (): NodeRecord => ({
-      nodeId: popId,
-      role: 'pop',
-      region,
-      control: null,
-      signalingUrl: signaling.url,
-      agents: [],
-      capacity,
-      load: { sessions: edge.callCount },
-      draining: false,
-      startedAt,
+    const popAnnouncer = await Announcer.start({
+      ...{ registry, clock, log },
+      record: popRecord({ ...node, nodeId: popId }, signaling.url, () => edge.callCount),
     });
-    const popAnnouncer = await Announcer.start({ registry, clock, log, record: popRecord });
     stack.defer(() => popAnnouncer.close());
 
     const disposable = stack.move();

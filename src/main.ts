@@ -1,20 +1,20 @@
 #!/usr/bin/env node
 /**
- * The command line: `antipode dev | call | doctor | placement | services`. Owns arguments, exit codes, signals and the
- * words that a person sees; each command's work lives in its own folder and is loaded when it is asked for.
+ * The command line: `antipode dev | edge | core | placement | call | doctor | services | status`. Owns arguments, exit
+ * codes and the words that a person sees; each command's work lives in its own file and is loaded when it is asked for.
  */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError } from 'commander';
 import { systemClock } from './clock.ts';
 import { loadConfig } from './config/index.ts';
+import { endOnSignal } from './end-on-signal.ts';
 import { AntipodeError } from './errors.ts';
-import { createLogger, type Logger } from './telemetry/index.ts';
+import type { RoleName } from './role-command.ts';
+import { createLogger } from './telemetry/index.ts';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const DEFAULT_CONFIG_FILE = 'antipode.yaml';
-/** A shutdown that takes longer is cut short, loudly. */
-const SHUTDOWN_LIMIT_MS = 8_000;
 
 const program = new Command('antipode')
   .description('Self-hosted real-time voice agents: callers end at a nearby POP, agents run where they answer soonest.')
@@ -26,6 +26,29 @@ program
   .description('run a POP, a core, placement and an in-memory registry in one process')
   .option('-c, --config <file>', `configuration file (default: ${DEFAULT_CONFIG_FILE} where it exists)`)
   .action(dev);
+
+program
+  .command('edge')
+  .description('run a POP: callers, their media, placement (needs a common registry: docs/operate.md)')
+  .option('-c, --config <file>', `configuration file (default: ${DEFAULT_CONFIG_FILE} where it exists)`)
+  .action((options: { config?: string }) => runRole('edge', options));
+
+program
+  .command('core')
+  .description('run a core: agents, which POPs connect to (needs a common registry)')
+  .option('-c, --config <file>', `configuration file (default: ${DEFAULT_CONFIG_FILE} where it exists)`)
+  .action((options: { config?: string }) => runRole('core', options));
+
+program
+  .command('status')
+  .description('show the nodes that a running edge or placement service knows')
+  .option('--url <url>', 'the server (default: http://localhost:8080)')
+  .option('--key <key>', 'its API key, needed from another machine (default: the first of ANTIPODE_API_KEYS)')
+  .option('--json', 'print JSON')
+  .action(async (options: { url?: string; key?: string; json?: boolean }) => {
+    const { status } = await import('./status-command.ts');
+    await status(options, process.stdout);
+  });
 
 program
   .command('doctor')
@@ -75,13 +98,15 @@ program
 
 program
   .command('placement')
-  .description('check a placement policy, explain where a session would run, simulate a planet (placement --help)')
+  .description('run placement over HTTP; or check a policy, explain, probe, simulate (placement --help)')
   .helpOption(false)
   .allowUnknownOption()
   .argument('[arguments...]')
   .action(async () => {
-    const { placementMain } = await import('./placement-command.ts');
     const argv = process.argv.slice(process.argv.indexOf('placement') + 1);
+    const config = serviceConfigOf(argv);
+    if (config !== null) return runRole('placement', config);
+    const { placementMain } = await import('./placement-command.ts');
     process.exitCode = await placementMain(argv, { out: process.stdout, err: process.stderr });
   });
 
@@ -101,30 +126,23 @@ async function dev(options: { config?: string }): Promise<void> {
     for (const notice of agent.notices) process.stdout.write(`  ${agent.name}: ${notice.text}\n`);
   }
   process.stdout.write('  Open it in a browser, or try: npx antipode call --help. Ctrl-C ends it.\n\n');
-  endOnSignal(log, () => server.close({ code: 'node-shutdown', reason: 'The server is shutting down.' }));
+  endOnSignal({ log, close: () => server.close({ code: 'node-shutdown', reason: 'The server is shutting down.' }) });
 }
 
-/** One signal may arrive by several ways (the terminal, npm, us): all after the first are that first one. */
-function endOnSignal(log: Logger, close: () => Promise<void>): void {
-  let ending = false;
-  const end = (signal: NodeJS.Signals): void => {
-    if (ending) return;
-    ending = true;
-    log.info({ signal }, 'shutting down');
-    setTimeout(() => {
-      log.error({ limitMs: SHUTDOWN_LIMIT_MS }, 'the shutdown took too long and was cut short');
-      process.exit(1);
-    }, SHUTDOWN_LIMIT_MS).unref();
-    close().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        log.error({ err: error }, 'the shutdown failed');
-        process.exit(1);
-      },
-    );
-  };
-  process.on('SIGINT', end);
-  process.on('SIGTERM', end);
+async function runRole(role: RoleName, options: { config?: string }): Promise<void> {
+  const startedMs = performance.now();
+  const { ROLE_DEFAULTS, runRole: run } = await import('./role-command.ts');
+  const config = readConfig(options.config, ROLE_DEFAULTS[role]);
+  await run({ role, config, pageDir: join(ROOT, 'dist/web'), startedMs });
+}
+
+/** Of `placement [serve] [--config FILE]`, which runs the service; null for its other commands. */
+function serviceConfigOf(argv: readonly string[]): { config?: string } | null {
+  const [first, second, ...more] = argv[0] === 'serve' ? argv.slice(1) : argv;
+  if (first === undefined) return {};
+  if ((first === '-c' || first === '--config') && second !== undefined && more.length === 0) return { config: second };
+  const joined = /^--config=(.+)$/.exec(first)?.[1];
+  return joined !== undefined && second === undefined ? { config: joined } : null;
 }
 
 function readConfig(file: string | undefined, defaults?: Readonly<Record<string, unknown>>) {

@@ -13,7 +13,7 @@ import {
   type CatalogueEntry,
   type Environment,
   llmModel,
-  resolveService,
+  resolveRegion,
   SERVICE_KINDS,
   type ServiceKind,
   s2sModel,
@@ -39,8 +39,8 @@ const PROGRAMS = [
 /**
  * Under a policy, the addresses that cores of this configuration can use, and the servers of tools: each service that is
  * chosen, at the region that is chosen with it, else at its default one. Others would need accounts that nobody said are
- * there. A session is told which are its.
- * @throws ERR_CONFIG_INVALID | ERR_SERVICE_UNAVAILABLE as for the core itself
+ * there. A session is told which are its. Asks for no keys: a POP has none.
+ * @throws ERR_CONFIG_INVALID as for the core itself
  */
 export function endpointsInUse(
   config: ServicesConfig,
@@ -63,9 +63,9 @@ function addressOf<K extends ServiceKind>(
   environment: Environment,
 ): UsedAddress {
   if (entry === null) return { kind, service: choice.service, region: 'local' };
-  const { region, baseUrl } = resolveService(entry, environment, choice.region);
+  const { region, ownUrl } = resolveRegion(entry, environment, choice.region);
   const model = modelOf(kind, entry, choice.model);
-  const onCore = region === 'own' && isThisMachine(baseUrl);
+  const onCore = ownUrl !== null && isThisMachine(ownUrl);
   return { kind, service: entry.id, region, ...(model !== null && { model }), onCore };
 }
 

@@ -26,8 +26,19 @@ describe('the addresses that cores use', () => {
       ['deepgram@eu', 'eu-central-1', 'pinned'],
       ['flite@local', 'local', 'pinned'],
     ]);
-    expect(endpoints.find(({ kind }) => kind === 'stt')).toMatchObject({ p50: 247, p95: 298, source: 'catalogue' });
+    expect(endpoints.find(({ kind }) => kind === 'stt')).toMatchObject({ p50: 47, p95: 98, source: 'catalogue' });
     expect(endpoints.find(({ kind }) => kind === 'stt')!.centsPerMinute).toBeCloseTo(0.48, 6);
+  });
+
+  test('are known to a POP, which has no keys', () => {
+    const config = {
+      stt: [{ service: 'deepgram', region: 'eu' }],
+      llm: [{ service: 'openai' }],
+      tts: [{ service: 'cartesia' }],
+    };
+    const keys = { DEEPGRAM_API_KEY: 'k', CARTESIA_API_KEY: 'k', OPENAI_API_KEY: 'k' };
+    expect(inUse(config)).toHaveLength(3);
+    expect(inUse(config)).toEqual(inUse(config, keys));
   });
 
   test('of one’s own promise nothing until the policy says where they stand', () => {

@@ -1,4 +1,5 @@
 /** Public face of the configuration. */
+export { type AnnouncedStores, announcedStores } from './announced-stores.ts';
 export { type LoadConfigOptions, loadConfig } from './load.ts';
 export { nearest } from './nearest.ts';
 export { type Config, configSchema, ENVIRONMENT } from './schema.ts';

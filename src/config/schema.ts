@@ -4,7 +4,8 @@
  * names the variable.
  */
 import { z } from 'zod';
-import { serviceChoices } from './service-choice.ts';
+import { registryChoice } from './registry-choice.ts';
+import { hedgeChoice, serviceChoices } from './service-choice.ts';
 
 const port = z.number().int().min(0).max(65_535);
 const name = z
@@ -13,11 +14,22 @@ const name = z
   .max(64)
   .regex(/^[a-z0-9][a-z0-9._-]*$/i, 'letters, digits, dot, dash and underscore only');
 const ip = z.union([z.ipv4(), z.ipv6()]);
+/** The key alone, or with what its holder may. */
+const apiKey = z.preprocess(
+  (value) => (typeof value === 'string' ? { key: value } : value),
+  z.strictObject({
+    key: z.string().min(16).max(256),
+    /** Sessions of high priority may use the slots that cores keep for them. */
+    priority: z.enum(['normal', 'high']).default('normal'),
+    /** Null: limits.sessionsPerMinutePerKey. */
+    sessionsPerMinute: z.number().int().min(1).max(1_000_000).nullable().default(null),
+  }),
+);
 
 export const configSchema = z.strictObject({
   node: z
     .strictObject({
-      /** Prefix of this process's node ids. */
+      /** Of this node, in lists of nodes and in certificates; in `dev` the prefix of its two nodes' ids. */
       id: name.default('local'),
       region: name.default('local'),
     })
@@ -39,7 +51,7 @@ export const configSchema = z.strictObject({
   auth: z
     .strictObject({
       /** Keys that may create sessions and read them. */
-      apiKeys: z.array(z.string().min(16).max(256)).max(100).default([]),
+      apiKeys: z.array(apiKey).max(100).default([]),
       /** HMAC secret of join and resume tokens, at least 32 characters; made and kept in stateDir when absent. */
       tokenSecret: z.string().min(32).max(512).nullable().default(null),
       joinTokenTtlSeconds: z.number().int().min(10).max(3_600).default(120),
@@ -52,6 +64,8 @@ export const configSchema = z.strictObject({
       maxSessions: z.number().int().min(1).max(100_000).default(200),
       /** Session requests per client address and minute. */
       sessionsPerMinutePerAddress: z.number().int().min(1).max(1_000_000).default(300),
+      /** Session requests per API key and minute, where the key itself says nothing else. */
+      sessionsPerMinutePerKey: z.number().int().min(1).max(1_000_000).default(600),
       maxSocketsPerAddress: z.number().int().min(1).max(1_000_000).default(256),
       /** A WebSocket that did not join by then is closed. */
       joinTimeoutMs: z.number().int().min(100).max(60_000).default(5_000),
@@ -62,6 +76,8 @@ export const configSchema = z.strictObject({
       /** A caller whose media did not connect by then is ended. */
       mediaConnectTimeoutMs: z.number().int().min(1_000).max(120_000).default(20_000),
       maxSessionSeconds: z.number().int().min(10).max(86_400).default(3_600),
+      /** A node that is told to stop waits so long for its sessions to end, and ends those that are left. */
+      drainTimeoutMs: z.number().int().min(0).max(86_400_000).default(25_000),
     })
     .prefault({}),
   edge: z
@@ -73,6 +89,26 @@ export const configSchema = z.strictObject({
       /** Address that callers are told, when it is not listenIp. */
       announcedAddress: z.string().min(1).nullable().default(null),
       uplinkRingSeconds: z.number().min(1).max(120).default(30),
+      /** Silencing the agent here for a sound of the caller, before its core has heard of it. */
+      reflex: z
+        .strictObject({
+          enabled: z.boolean().default(true),
+          /** Loud sound that silences the agent. */
+          onsetMs: z.number().int().min(20).max(500).default(80),
+          /** Loud is this much above the caller's own noise, dB, and half as much above what comes back of the agent. */
+          marginDb: z.number().min(3).max(40).default(12),
+          /** And never below this, dBov. */
+          minDbov: z.number().min(-80).max(-10).default(-50),
+          /** After a sound no longer than this the agent goes on without waiting for the core. */
+          shortSoundMs: z.number().int().min(0).max(2_000).default(400),
+          /** Once so much quiet has followed it; null waits for the core in any case. */
+          resumeAfterMs: z.number().int().min(40).max(2_000).nullable().default(200),
+          /** A core that says nothing for longer than this and the round trip to it: the agent goes on. */
+          answerTimeoutMs: z.number().int().min(200).max(5_000).default(1_000),
+          /** So many sounds in a row that were no interruption raise what counts as loud. */
+          rejectsToRaise: z.number().int().min(1).max(100).default(2),
+        })
+        .prefault({}),
     })
     .prefault({}),
   core: z
@@ -84,13 +120,47 @@ export const configSchema = z.strictObject({
       agentsDir: z.string().min(1).default('agents'),
       /** How long the ear waits for a missing packet when later ones are there. */
       reorderWaitMs: z.number().int().min(0).max(500).default(40),
+      /** Sessions that it takes: `auto` goes by how late it is, a number by nothing. At most limits.maxSessions. */
+      capacity: z
+        .preprocess(
+          // The environment has texts only.
+          (value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value),
+          z.union(
+            [z.literal('auto'), z.number().int().min(1).max(100_000)],
+            'must be auto, or a number of 1 to 100000',
+          ),
+        )
+        .default('auto'),
+      admission: z
+        .strictObject({
+          /** So many are taken however late it is; `auto` only, like the two targets. */
+          minSessions: z.number().int().min(1).max(100_000).default(8),
+          /** Its 20 ms ticker later than this at p99 of a second: strained, no new sessions. */
+          latenessTargetMs: z.number().min(1).max(100).default(10),
+          /** Its event loop busier than this: strained. */
+          utilizationTarget: z.number().min(0.1).max(1).default(0.85),
+          /** Share of its sessions that is kept for those of high priority. */
+          reservedShare: z.number().min(0).max(0.9).default(0),
+        })
+        .prefault({}),
     })
     .prefault({}),
   backbone: z
     .strictObject({
       listenIp: ip.default('127.0.0.1'),
       announcedAddress: z.string().min(1).nullable().default(null),
+      /** UDP ports of our ends of media pipes, one a worker and peer, for firewalls; null picks free ones. */
+      ports: z
+        .strictObject({ min: port.min(1), max: port.min(1) })
+        .refine(({ min, max }) => min <= max, { path: ['max'], message: 'must not be below min' })
+        .nullable()
+        .default(null),
       requestTimeoutMs: z.number().int().min(100).max(60_000).default(5_000),
+      /** PEM files of this node's certificate, its key and the CA of all nodes; null: the development CA in stateDir. */
+      tls: z
+        .strictObject({ caFile: z.string().min(1), certFile: z.string().min(1), keyFile: z.string().min(1) })
+        .nullable()
+        .default(null),
     })
     .prefault({}),
   services: z
@@ -100,6 +170,8 @@ export const configSchema = z.strictObject({
        * is a key for it or an address of a server of one's own.
        */
       ...serviceChoices,
+      /** Whether a second service is asked as well while the first has given nothing. */
+      hedge: hedgeChoice,
       openai: z
         .strictObject({
           /** From OPENAI_API_KEY only; never written to a file by us. */
@@ -151,6 +223,23 @@ export const configSchema = z.strictObject({
       reservationSeconds: z.number().int().min(1).max(600).default(30),
     })
     .prefault({}),
+  residency: z
+    .strictObject({
+      /**
+       * The regions in which this node keeps what it writes down of sessions; null: its own, for what stays on this
+       * machine. A collector of traces elsewhere must be named, or no pinned session may be traced.
+       */
+      stores: z
+        .strictObject({
+          registry: name.nullable().default(null),
+          logs: name.nullable().default(null),
+          recordings: name.nullable().default(null),
+          traces: name.nullable().default(null),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
+  registry: registryChoice,
   /** Keys, certificates and secrets that this node makes for itself. */
   stateDir: z.string().min(1).default('.antipode'),
 });
@@ -171,7 +260,22 @@ export const ENVIRONMENT = {
   ANTIPODE_MEDIA_PORT: 'edge.mediaPort',
   ANTIPODE_LISTEN_IP: 'edge.listenIp',
   ANTIPODE_ANNOUNCED_ADDRESS: 'edge.announcedAddress',
+  ANTIPODE_CONTROL_HOST: 'core.controlHost',
+  ANTIPODE_CONTROL_PORT: 'core.controlPort',
+  ANTIPODE_CORE_CAPACITY: 'core.capacity',
+  ANTIPODE_BACKBONE_LISTEN_IP: 'backbone.listenIp',
+  ANTIPODE_BACKBONE_ANNOUNCED_ADDRESS: 'backbone.announcedAddress',
+  ANTIPODE_DRAIN_TIMEOUT_MS: 'limits.drainTimeoutMs',
   ANTIPODE_PLACEMENT_POLICY: 'placement.policyFile',
+  ANTIPODE_REGISTRY: 'registry.kind',
+  ANTIPODE_REDIS_URL: 'registry.url',
+  ANTIPODE_REDIS_SENTINELS: 'registry.sentinels',
+  ANTIPODE_REDIS_CLUSTER: 'registry.cluster',
+  ANTIPODE_REDIS_USERNAME: 'registry.username',
+  ANTIPODE_REDIS_PASSWORD: 'registry.password',
+  ANTIPODE_REDIS_PASSWORD_FILE: 'registry.passwordFile',
+  ANTIPODE_REDIS_SENTINEL_PASSWORD: 'registry.sentinelPassword',
+  ANTIPODE_REGISTRY_ZONE: 'registry.zone',
   ANTIPODE_STATE_DIR: 'stateDir',
   ANTIPODE_LOG_LEVEL: 'log.level',
   ANTIPODE_LOG_PRETTY: 'log.pretty',
@@ -182,6 +286,8 @@ export const ENVIRONMENT = {
   ANTIPODE_LLM: 'services.llm',
   ANTIPODE_TTS: 'services.tts',
   ANTIPODE_S2S: 'services.s2s',
+  ANTIPODE_LLM_HEDGE_MS: 'services.hedge.llm.afterMs',
+  ANTIPODE_TTS_HEDGE_MS: 'services.hedge.tts.afterMs',
   OPENAI_API_KEY: 'services.openai.apiKey',
   OPENAI_BASE_URL: 'services.openai.baseUrl',
 } as const satisfies Record<string, string>;

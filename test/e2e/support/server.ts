@@ -18,6 +18,8 @@ export interface RunningServer extends AsyncDisposable {
 }
 
 export interface ServerOptions {
+  /** After `dev`. */
+  arguments?: readonly string[];
   environment?: Record<string, string>;
 }
 
@@ -30,7 +32,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     ANTIPODE_STATE_DIR: stateDir,
     ...options.environment,
   };
-  const child = spawn(process.execPath, ['src/main.ts', 'dev'], {
+  const child = spawn(process.execPath, ['src/main.ts', 'dev', ...(options.arguments ?? [])], {
     cwd: ROOT,
     env: { ...process.env, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,0 +1,74 @@
+/** What a POP and a core announce of themselves. Owns the records' making from their parts, not the announcing. */
+import { announcedStores, type Config } from '../config/index.ts';
+import type { Core } from '../core/index.ts';
+import { AntipodeError } from '../errors.ts';
+import type { NodeRecord, Registry } from '../registry/index.ts';
+import { isEveryAddress } from './node-parts.ts';
+
+export interface AnnouncedNode {
+  nodeId: string;
+  config: Config;
+  registry: Pick<Registry, 'zone'>;
+  startedAt: string;
+  /** Asked at each announcement. */
+  draining(): boolean;
+}
+
+/** @param control where POPs reach its control channel */
+export function coreRecord(
+  node: AnnouncedNode,
+  core: Pick<Core, 'agents' | 'capacity' | 'load' | 'measured'>,
+  control: NonNullable<NodeRecord['control']>,
+): () => NodeRecord {
+  const common = commonOf(node);
+  return () => ({
+    ...common,
+    role: 'core',
+    control,
+    signalingUrl: null,
+    agents: core.agents,
+    capacity: core.capacity,
+    load: core.load,
+    draining: node.draining(),
+    measured: core.measured,
+  });
+}
+
+/** @param sessions that it has now */
+export function popRecord(node: AnnouncedNode, signalingUrl: string, sessions: () => number): () => NodeRecord {
+  const common = commonOf(node);
+  return () => ({
+    ...common,
+    role: 'pop',
+    control: null,
+    signalingUrl,
+    agents: [],
+    load: { sessions: sessions() },
+    draining: node.draining(),
+  });
+}
+
+/**
+ * By which host other nodes reach a core's control channel.
+ * @throws ERR_CONFIG_INVALID when it listens on every address and none is announced
+ */
+export function controlHost({ core, backbone }: Config): string {
+  const host = backbone.announcedAddress ?? core.controlHost;
+  if (!isEveryAddress(host)) return host;
+  throw new AntipodeError(
+    'ERR_CONFIG_INVALID',
+    `core.controlHost: ${host} is every address of this machine; say by backbone.announcedAddress which one others use.`,
+    { path: 'backbone.announcedAddress' },
+  );
+}
+
+function commonOf({ nodeId, config, registry, startedAt }: AnnouncedNode) {
+  return {
+    nodeId,
+    region: config.node.region,
+    zone: registry.zone,
+    capacity: { sessions: config.limits.maxSessions },
+    startedAt,
+    stores: announcedStores(config),
+  };
+}
