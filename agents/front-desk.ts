@@ -8,9 +8,9 @@ import {
   type AgentServices,
   answerByScript,
   type Chain,
-  Conversation,
   cascade,
   chain,
+  conversationOf,
   defineAgent,
   IDLE_DEFAULTS,
   listen,
@@ -80,7 +80,7 @@ export default defineAgent({
 });
 
 function byScript(call: AgentCall, services: AgentServices): Chain {
-  const conversation = new Conversation();
+  const conversation = conversationOf(call);
   return chain(
     listen({ call, vad: services.vad }),
     takeTurns({ call, idle: IDLE_DEFAULTS }),

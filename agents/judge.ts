@@ -3,7 +3,7 @@
  * steers what the first one says next. The game: name an animal that begins with the last letter of the one before.
  */
 import { z } from 'zod';
-import { Conversation, cascade, cascadeLegs, cascadeNotices, defineAgent, judge } from '../src/agent/index.ts';
+import { cascade, cascadeLegs, cascadeNotices, conversationOf, defineAgent, judge } from '../src/agent/index.ts';
 
 const verdictSchema = z.object({
   /** Whether the caller's last move keeps to the rules. */
@@ -44,7 +44,7 @@ export default defineAgent({
   notices: cascadeNotices,
 
   pipeline(call, services) {
-    const conversation = new Conversation();
+    const conversation = conversationOf(call);
     const llm = services.stack?.llm;
     let verdict: Verdict | null = null;
     const onVerdict = (given: Verdict) => {

@@ -2,7 +2,7 @@
  * What a core at its limit does to the calls that it has when as many again ask: a real core process on one CPU finds its
  * own limit, then twice that is offered for a while through the HTTP door of a POP, each caller who is refused coming back
  * when Retry-After says. Lateness of the running calls' frames before and meanwhile, and how long a refusal takes.
- * Conversations are those of `density`.
+ * Conversations are those of `density` with longer silences: each side speaks a third of the time.
  */
 import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -15,7 +15,8 @@ import { type BenchOptions, percentile, result } from './result.ts';
 
 const AGENT = 'converser';
 const SPEECH_MS = 3_260;
-const CYCLE_MS = SPEECH_MS / 0.4;
+/** So long that an answer which comes late is over before the caller speaks again: a mouth that is paused is not late. */
+const CYCLE_MS = 10_000;
 const RECORDING_MS = 3_675;
 const METADATA: ConverserMetadata = { replyMs: SPEECH_MS, endSilenceMs: 500, smartTurn: true, greets: false };
 const CALL = {
@@ -27,15 +28,21 @@ const CALL = {
 
 /** While the core finds its limit, this many ask in a second. */
 const FILL_PER_SECOND = 10;
-const MOST_FILL_MS = 45_000;
+const MOST_FILL_MS = 60_000;
 /** Nobody was let in for so long: the limit is found. */
 const FULL_MS = 8_000;
+/** The last who were let in have had a turn by then. */
+const WARM_UP_MS = 10_000;
 const BASELINE_MS = 10_000;
 const DEFAULT_SECONDS = 25;
 const ANNOUNCE_MS = 500;
 const DEFAULT_RETRY_MS = 5_000;
 
-type Stats = { sessions: number; capacity: { sessions: number; reserved: number } };
+type Stats = {
+  sessions: number;
+  capacity: { sessions: number; reserved: number };
+  load: { utilization: number; latenessP99Ms: number | null };
+};
 
 /** What came of those who asked. */
 interface Asked {
@@ -58,6 +65,7 @@ export async function run({ seconds = DEFAULT_SECONDS, calls, progress, signal }
     const filled = await fill(load, door, signal);
     const running = (await statsOf(load)).sessions;
     progress(`${running} calls: how late they are when nobody asks`);
+    await sleep(WARM_UP_MS, undefined, { signal });
     await load.measure();
     await sleep(BASELINE_MS, undefined, { signal });
     const before = await load.report();
@@ -65,7 +73,7 @@ export async function run({ seconds = DEFAULT_SECONDS, calls, progress, signal }
     await load.measure();
     const asked = await overload(load, door, running, seconds * 1_000, signal);
     const after = await load.report();
-    const { sessions, capacity } = await statsOf(load);
+    const { sessions, capacity, load: busy } = await statsOf(load);
     const refusals = asked.refusedAtDoor.map(({ tookMs }) => tookMs);
     const coreRefusals = [...filled.refusedByCore, ...asked.refusedByCore].map(({ tookMs }) => tookMs);
     const change = ratio(after.lateness.p99Ms, before.lateness.p99Ms);
@@ -81,6 +89,7 @@ export async function run({ seconds = DEFAULT_SECONDS, calls, progress, signal }
         admittedMeanwhile: asked.admitted,
         callsAfter: sessions,
         limitAfter: capacity.sessions,
+        eventLoopBusyPercentAfter: busy.utilization * 100,
         latenessBeforeP50Ms: before.lateness.p50Ms,
         latenessBeforeP99Ms: before.lateness.p99Ms,
         latenessMeanwhileP50Ms: after.lateness.p50Ms,

@@ -92,6 +92,12 @@ export const clientEventSchema = z.discriminatedUnion('type', [
   }),
   /** What the call has used so far; the later one replaces the earlier. */
   z.object({ type: z.literal('usage'), usage: callUsageSchema }),
+  /** Another core has the call: for `gapMs` the agent was not there. */
+  z.object({
+    type: z.literal('moved'),
+    reason: z.enum(['core-lost', 'core-shutdown']),
+    gapMs: z.number().nonnegative(),
+  }),
   z.object({ type: z.literal('custom'), name: z.string().max(64), data: z.unknown() }),
 ]);
 export type ClientEvent = z.infer<typeof clientEventSchema>;

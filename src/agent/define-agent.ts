@@ -102,6 +102,7 @@ const legsSchema = z.array(
     kind: z.enum(['stt', 'llm', 'tts', 's2s', 'tool']),
     service: z.string().min(1),
     k: z.number().nonnegative(),
+    measured: z.boolean().optional(),
     local: z.boolean(),
   }),
 );

@@ -33,6 +33,7 @@ export {
   type ConversationOptions,
   type ConversationSnapshot,
 } from './conversation.ts';
+export { conversationOf } from './conversation-of.ts';
 export { type AgentDefinition, type AgentNotice, defineAgent } from './define-agent.ts';
 export type { Frame, FrameKind } from './frames.ts';
 export {
@@ -107,7 +108,7 @@ export type { EndOfTurn, EndVerdict, EndWatch } from './turn-taking/ends/end-of-
 export { firstOf } from './turn-taking/ends/first-of.ts';
 export { SILENCE_DEFAULTS, type SilenceOptions, silence } from './turn-taking/ends/silence.ts';
 export { SMART_END_DEFAULTS, type SmartEndOptions, smartEnd } from './turn-taking/ends/smart-end.ts';
-export { sttEnd } from './turn-taking/ends/stt-end.ts';
+export { STT_END_DEFAULTS, type SttEndOptions, sttEnd } from './turn-taking/ends/stt-end.ts';
 export { IDLE_DEFAULTS, type IdleOptions } from './turn-taking/idle-watch.ts';
 export { type TakeTurnsOptions, takeTurns } from './turn-taking/take-turns.ts';
 export { TURN_TAKING_DEFAULTS, type TurnTakingOptions } from './turn-taking/transition.ts';

@@ -6,6 +6,7 @@ import {
   CallObservers,
   ClientObserver,
   CostObserver,
+  LegObserver,
   MetricsObserver,
   type PriceRun,
   TouchObserver,
@@ -31,6 +32,7 @@ export function observed(ports: CallPorts, options: ObservedOptions): AgentCall 
     new CostObserver({ price, send, log: ports.log }),
     new TouchObserver((touch) => ports.touched(touch)),
   ];
+  if (ports.legs !== undefined) observers.push(new LegObserver({ agent, sink: ports.legs }));
   const { sessionId, room } = ports;
   if (tracing !== null) observers.push(new TraceObserver({ tracing, price, sessionId, room, agent }));
   const { observe } = new CallObservers(observers, { log: ports.log, failures: metrics.observerFailures });
@@ -50,5 +52,7 @@ export function observed(ports: CallPorts, options: ObservedOptions): AgentCall 
     observe,
     confinement: ports.confinement,
     touched: (touch) => ports.touched(touch),
+    ...(ports.journal !== undefined && { journal: ports.journal }),
+    ...(ports.resumed !== undefined && { resumed: ports.resumed }),
   };
 }

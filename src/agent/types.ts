@@ -6,6 +6,8 @@ import type { Clock } from '../clock.ts';
 import type { Logger } from '../telemetry/index.ts';
 import type { ClientEvent, ClientMessage, SessionEnd } from './client-events.ts';
 import type { AllowedHost } from './egress/egress-context.ts';
+import type { CallJournal, ResumedCall } from './journal/index.ts';
+import type { LegSink } from './observe/leg-observer.ts';
 import type { Observe } from './observe/observation.ts';
 
 /** Sample rate of everything that an agent hears, Hz. */
@@ -72,6 +74,11 @@ export interface Mouth {
   pause(): void;
   /** Go on where `pause` stopped. Does nothing without one. */
   resume(): void;
+  /**
+   * Whether a sound of the caller may silence the mouth at the POP before the agent has heard of it. What comes of the
+   * sound is then known by `flush`, by `pause` and `resume`, or by none of them soon. False until it is told otherwise.
+   */
+  yields(on: boolean): void;
   /** Stop now: drop all that has not been played, here and at the POP; answers with what was heard of each. */
   flush(): Heard[];
   /** What was heard of an utterance so far, by the POP writer's clock. */
@@ -126,6 +133,12 @@ export interface CallPorts {
   readonly confinement: Confinement | null;
   /** Tell what the session's data touched, for its residency record. */
   touched(touch: DataTouch): void;
+  /** Keeps how long the legs of its turns took; nobody does when absent. */
+  readonly legs?: LegSink;
+  /** Takes what another core would need to go on with the call; nobody does when absent. */
+  readonly journal?: CallJournal;
+  /** Where another core left off with this call; absent for one that begins. */
+  readonly resumed?: ResumedCall;
 }
 
 /** A running call as its agent sees it. */
@@ -139,8 +152,10 @@ export interface Leg {
   kind: 'stt' | 'llm' | 'tts' | 's2s' | 'tool';
   /** Service in the catalogue, such as `openai` or `pocketsphinx`. */
   service: string;
-  /** Round trips per turn. */
+  /** Round trips per turn; the mean of measured turns takes its place once there are enough. */
   k: number;
+  /** False: `k` stands, whatever is measured. @defaultValue true */
+  measured?: boolean;
   /** Runs on the core itself, without a network. */
   local: boolean;
 }

@@ -7,6 +7,7 @@ export {
 } from './control-client.ts';
 export type { CoreHandlers, HandledPopRequestMethod, PopPeer } from './control-handlers.ts';
 export { ControlServer, type ControlServerOptions } from './control-server.ts';
+export { type IdentityFiles, identityFromFiles } from './identity-files.ts';
 export {
   MediaPipe,
   type MediaPipeOptions,
@@ -14,6 +15,7 @@ export {
   type PipeCloseReason,
   type PipeEnd,
   type PipeSrtpParameters,
+  type PortRange,
   type SentStream,
 } from './media-pipe.ts';
 export { MediaWorker, type MediaWorkerEvents, type MediaWorkerOptions, type MediaWorkerUsage } from './media-worker.ts';

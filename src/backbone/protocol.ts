@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { clientEventSchema, clientMessageSchema, sessionEndSchema } from '../agent/client-events.ts';
+import { journalStateSchema, wireNoteSchema } from '../agent/journal/index.ts';
 
 export const BACKBONE_PROTOCOL_VERSION = 1;
 /** Heartbeats leave this often. */
@@ -42,11 +43,11 @@ export const pipeStreamSchema = z.object({
 export type PipeStream = z.infer<typeof pipeStreamSchema>;
 
 const confinementSchema = z.object({
-  pins: z.string().max(1_000).nullable(),
+  pins: z.string().max(2_000).nullable(),
   endpoints: z.array(z.string().max(120)).max(100),
   hosts: z
     .array(z.object({ host: z.string().min(1).max(253), service: z.string().max(120), region: z.string().max(64) }))
-    .max(100),
+    .max(500),
 });
 
 const pipeEnd = z.object({ pipeId: id, tuple: pipeTupleSchema, srtpParameters: srtpParametersSchema });
@@ -68,11 +69,20 @@ export const popRequests = {
       pipeId: id,
       agent: z.string().min(1).max(64),
       room: z.string().max(128),
-      residency: z.string().max(64).nullable(),
+      residency: z.string().max(2_000).nullable(),
       /** Its services and what keeps its data in; null: as the core is configured. */
       confinement: confinementSchema.nullable(),
       metadata: z.record(z.string(), z.unknown()),
+      /** Normal when absent. */
+      priority: z.enum(['normal', 'high']).optional(),
       uplink: pipeStreamSchema,
+      /**
+       * Another core held the session: the journal that it wrote, and its mouth's RTP timestamp (48 kHz) just after the last
+       * frame that was played, null when none was. The agent goes on at once and hears; it speaks after `session.ready`.
+       */
+      resume: z
+        .object({ journal: journalStateSchema, playedTimestamp: z.number().int().min(0).max(0xffff_ffff).nullable() })
+        .optional(),
     }),
     answer: z.object({ downlink: pipeStreamSchema }),
   },
@@ -102,6 +112,19 @@ export const popEvents = {
     timestamp: z.number().int().min(0).max(0xffff_ffff),
     frames: z.number().int().nonnegative(),
   }),
+  /**
+   * The POP holds the agent's voice for a sound of the caller, its duck number `duck` (from 1, per call). `timestamp`: as
+   * in `session.played`, null when nothing was; `uplinkPacket`: number of the caller's packet that decided it.
+   */
+  'reflex.ducked': z.object({
+    sessionId: id,
+    epoch,
+    duck: z.number().int().min(1),
+    timestamp: z.number().int().min(0).max(0xffff_ffff).nullable(),
+    uplinkPacket: z.number().int().nonnegative(),
+  }),
+  /** The POP has the session's journal up to note `to`. */
+  'session.journaled': z.object({ sessionId: id, epoch, to: z.number().int().positive() }),
   /** The caller's client lost or regained its way to the POP. */
   'session.caller': z.object({ sessionId: id, epoch, state: z.enum(['connected', 'disconnected']) }),
 } as const;
@@ -114,6 +137,29 @@ export const coreEvents = {
   /** Drop what has not been written of mouth frames whose RTP timestamp is before `beforeTimestamp` (48 kHz, mod 2^32). */
   'session.flush': z.object({ sessionId: id, epoch, beforeTimestamp: z.number().int().min(0).max(0xffff_ffff) }),
   'session.ended': z.object({ sessionId: id, epoch, end: sessionEndSchema }),
+  /** Whether the POP may silence the agent for a sound of the caller; it may not before it is told so. */
+  'reflex.armed': z.object({ sessionId: id, epoch, armed: z.boolean() }),
+  /**
+   * What the core makes of the sound behind duck `duck`. `pending`: a voice was heard, and what it means is being decided;
+   * `rejected`: the agent goes on. That it was an interruption is said by `session.flush`.
+   */
+  'reflex.answered': z.object({
+    sessionId: id,
+    epoch,
+    duck: z.number().int().min(1),
+    verdict: z.enum(['pending', 'rejected']),
+  }),
+  /**
+   * What another core would need to go on with the call: note `from` (from 1, per epoch) and those that follow it. Sent
+   * again until acknowledged. `restart`: what came before is to be forgotten.
+   */
+  'session.journal': z.object({
+    sessionId: id,
+    epoch,
+    from: z.number().int().positive(),
+    restart: z.boolean(),
+    notes: z.array(wireNoteSchema).min(1).max(10_000),
+  }),
   /** What the session's data touched at the core's side, for its residency record. */
   'session.touched': z.object({
     sessionId: id,

@@ -4,19 +4,22 @@
  */
 import { randomInt } from 'node:crypto';
 import type { ClientEvent, ClientMessage, SessionEnd } from '../agent/client-events.ts';
+import { type AgentNote, type ResumedCall, resumedCall, resumedState } from '../agent/journal/index.ts';
 import type { CallPorts } from '../agent/types.ts';
-import type { PipeStream, PopRequestData } from '../backbone/index.ts';
+import type { PipeStream, PopEventData, PopRequestData } from '../backbone/index.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { AntipodeError } from '../errors.ts';
 import type { Logger } from '../telemetry/index.ts';
 import type { AgentStarter, RunningAgent } from './agent-starter.ts';
 import type { CoreTotals } from './core-metrics.ts';
 import { CallEar } from './ear.ts';
+import { JournalWriter } from './journal-writer.ts';
 import { MediaBinding } from './media-binding.ts';
 import { CallMouth } from './mouth.ts';
 import type { NodeClock } from './node-clock.ts';
 import { createOpusEncoder, type OpusDecoder } from './opus-codec.ts';
 import type { OpenPipe, PopLink } from './pop-link.ts';
+import { ReflexJudge } from './reflex-judge.ts';
 
 export interface CoreSessionOptions {
   attach: PopRequestData<'session.attach'>;
@@ -53,6 +56,12 @@ export class CoreSession {
   readonly #log: Logger;
   readonly #abort = new AbortController();
   readonly #ssrc = randomInt(1, 0xffff_ffff);
+  readonly #judge: ReflexJudge;
+  readonly #journal: JournalWriter;
+  /** Where another core left off. */
+  readonly #resumed: ResumedCall | null;
+  /** The POP does not receive our stream yet. */
+  #speaksWhenReady: boolean;
   #messageListeners: ((message: ClientMessage) => void)[] = [];
   #earlyMessages: ClientMessage[] = [];
   #agent: RunningAgent | null = null;
@@ -74,13 +83,34 @@ export class CoreSession {
     const { clock, nodeClock, totals, decoder, reorderWaitMs } = options;
     const onFault = (error: unknown) => this.#agentFailed(error);
     this.ear = new CallEar({ clock, nodeClock, decoder, totals, reorderWaitMs, onFault });
+    this.#judge = new ReflexJudge({
+      clock,
+      arm: (armed) => this.link.send('reflex.armed', { ...this.#name, armed }),
+      answer: (duck, verdict) => this.link.send('reflex.answered', { ...this.#name, duck, verdict }),
+    });
+    const { resume } = options.attach;
+    this.#resumed = resume ? resumedCall(resume.journal, resume.playedTimestamp) : null;
+    this.#speaksWhenReady = this.#resumed !== null;
+    this.#journal = new JournalWriter({
+      ...(resume && this.#resumed && { state: resumedState(resume.journal, this.#resumed) }),
+      send: (frame) => {
+        if (!this.link.connected) return false;
+        this.link.send('session.journal', { ...this.#name, ...frame });
+        return true;
+      },
+    });
     this.mouth = new CallMouth({
       clock,
+      judge: this.#judge,
       nodeClock,
       totals,
       createEncoder: createOpusEncoder,
       ssrc: this.#ssrc,
-      sendFlush: (beforeTimestamp) => this.link.send('session.flush', { ...this.#name, beforeTimestamp }),
+      sendFlush: (beforeTimestamp) => {
+        this.#judge.flushed();
+        this.link.send('session.flush', { ...this.#name, beforeTimestamp });
+      },
+      onStretch: (stretch) => this.#journal.note({ type: 'stretch', ...stretch }),
       onFault,
     });
     this.#expiry = clock.setTimeout(() => {
@@ -119,12 +149,29 @@ export class CoreSession {
     this.#stopWatchingPipe = open.pipe.onClose(() => this.#pipeClosed());
     this.ear.restart();
     this.#speakInto(binding);
+    // The POP may have been away: what it missed of the journal follows the answer.
+    if (turn > 1) queueMicrotask(() => this.#journal.resend());
     return binding.downlink;
   }
 
   /** The caller hears from now on: the agent starts, once. */
   ready(): void {
     this.#assertRunning();
+    const binding = this.#binding;
+    if (this.#speaksWhenReady && binding) {
+      this.#holdTimer?.cancel();
+      this.mouth.attach((packet) => binding.send(packet));
+    }
+    this.#speaksWhenReady = false;
+    this.#start();
+  }
+
+  /** An agent that goes on listens from the first packet: what the caller said meanwhile comes at once. */
+  startResumed(): void {
+    if (this.#resumed !== null) this.#start();
+  }
+
+  #start(): void {
     if (this.#started) return;
     this.#started = true;
     try {
@@ -155,6 +202,19 @@ export class CoreSession {
     }
   }
 
+  /** The POP holds the agent's voice for a sound of the caller, and asks what it meant. */
+  ducked({ duck, timestamp, uplinkPacket }: PopEventData<'reflex.ducked'>): void {
+    if (this.#ended) return;
+    this.#log.debug({ duck, uplinkPacket }, 'the POP holds the agent for a sound');
+    if (timestamp !== null) this.mouth.played(timestamp);
+    this.#judge.ducked(duck);
+  }
+
+  /** The POP has the journal up to note `to`. */
+  journaled(to: number): void {
+    this.#journal.acknowledged(to);
+  }
+
   /**
    * End the call; later ends do nothing. Resolves when the agent has closed.
    * @param tell whether the POP must hear of it
@@ -169,6 +229,8 @@ export class CoreSession {
     this.#abort.abort(new AntipodeError('ERR_SESSION_ENDED', end.reason));
     this.ear.close();
     this.mouth.close();
+    this.#judge.close();
+    this.#journal.close();
     this.#unbind();
     this.#repipeTimer?.cancel();
     this.#expiry.cancel();
@@ -180,7 +242,9 @@ export class CoreSession {
 
   /** A running agent's words wait until the POP has had time to receive the new stream: before that they are lost. */
   #speakInto(binding: MediaBinding): void {
-    const attach = () => this.mouth.attach((packet) => binding.send(packet));
+    const attach = () => {
+      if (!this.#speaksWhenReady) this.mouth.attach((packet) => binding.send(packet));
+    };
     if (!this.#started) {
       attach();
       return;
@@ -212,10 +276,23 @@ export class CoreSession {
         void this.end(end, true);
       },
       confinement: attach.confinement,
+      journal: { note: (note) => this.#note(note) },
+      ...(this.#resumed && { resumed: this.#resumed }),
       touched: (touch) => {
         if (!this.#ended) this.link.send('session.touched', { ...this.#name, touch });
       },
     };
+  }
+
+  #note(note: AgentNote): void {
+    if (this.#ended) return;
+    if (note.type === 'listened') {
+      const packet = this.ear.packetBefore(note.position);
+      if (packet !== null) this.#journal.note({ type: 'listened', packet });
+    } else if (note.type === 'heard') {
+      const packet = note.position === null ? null : this.ear.packetBefore(note.position);
+      this.#journal.note({ type: 'heard', turn: note.turn, packet });
+    } else this.#journal.note(note);
   }
 
   #onMessage(listener: (message: ClientMessage) => void): () => void {

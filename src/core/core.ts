@@ -6,11 +6,14 @@ import type { SessionEnd } from '../agent/client-events.ts';
 import { ControlServer, MediaWorker, type MediaWorkerUsage, type NodeIdentity } from '../backbone/index.ts';
 import type { Clock, Timer } from '../clock.ts';
 import type { Config } from '../config/index.ts';
-import type { AgentDescription } from '../registry/index.ts';
+import type { AgentDescription, MeasuredLegs } from '../registry/index.ts';
 import type { Logger, Registry } from '../telemetry/index.ts';
+import { Admission, type AnnouncedCapacity, type AnnouncedLoad } from './admission.ts';
+import { AdmissionMeter } from './admission-meter.ts';
 import type { AgentStarter } from './agent-starter.ts';
 import { CoreMetrics, type CoreTotals } from './core-metrics.ts';
 import type { LatenessPercentiles } from './lateness-record.ts';
+import { LegTimes, timed } from './leg-times.ts';
 import { NodeClock } from './node-clock.ts';
 import { createOpusDecoder } from './opus-codec.ts';
 import { SessionHost } from './session-host.ts';
@@ -27,6 +30,8 @@ export interface CoreOptions {
   metrics: Registry;
   /** mediasoup worker binary. @defaultValue MEDIASOUP_WORKER_BIN, else the one in the mediasoup package */
   workerBin?: string;
+  /** Told the number of sessions whenever it changes. */
+  onSessionCount?: (sessions: number) => void;
 }
 
 export interface CoreStats {
@@ -37,6 +42,9 @@ export interface CoreStats {
   tickLatenessMs: LatenessPercentiles;
   /** Counts since the start: see core-metrics.ts. */
   totals: Readonly<CoreTotals>;
+  /** As the node's record tells it. */
+  capacity: AnnouncedCapacity;
+  load: AnnouncedLoad;
 }
 
 /** The POP ends a call that lasts too long; the core ends it this much later, should the POP have forgotten it. */
@@ -51,6 +59,8 @@ export class Core {
   readonly #workers: WorkerPool;
   readonly #nodeClock: NodeClock;
   readonly #metrics: CoreMetrics;
+  readonly #legTimes: LegTimes;
+  readonly #admission: Admission;
   #publishTimer: Timer | null = null;
   #closing: Promise<void> | null = null;
 
@@ -62,6 +72,8 @@ export class Core {
       workers: WorkerPool;
       nodeClock: NodeClock;
       metrics: CoreMetrics;
+      legTimes: LegTimes;
+      admission: Admission;
     },
   ) {
     this.#options = options;
@@ -70,6 +82,8 @@ export class Core {
     this.#workers = parts.workers;
     this.#nodeClock = parts.nodeClock;
     this.#metrics = parts.metrics;
+    this.#legTimes = parts.legTimes;
+    this.#admission = parts.admission;
     this.control = { host: options.config.core.controlHost, port: parts.server.port };
     this.#publish();
   }
@@ -93,20 +107,41 @@ export class Core {
       const failed = started.find((one) => one.status === 'rejected');
       if (failed) throw failed.reason;
       const workers = new WorkerPool(alive, clock);
-      const nodeClock = stack.adopt(new NodeClock({ clock, log, onLateness: metrics.tickWasLate }), (it) => it.close());
-      const host = stack.adopt(
+      const meter = new AdmissionMeter({ totals: metrics.totals });
+      const onLateness = (latenessMs: number) => {
+        metrics.tickWasLate(latenessMs);
+        meter.ticked(latenessMs);
+      };
+      const nodeClock = stack.adopt(new NodeClock({ clock, log, onLateness }), (it) => it.close());
+      const legTimes = new LegTimes({ clock });
+      const admission = stack.adopt(
+        new Admission({
+          capacity: config.core.capacity,
+          settings: config.core.admission,
+          maxSessions: config.limits.maxSessions,
+          sample: () => meter.take(host.sessionCount),
+          clock,
+          log,
+          metrics: registry,
+          nodeId,
+        }),
+        (it) => it.close(),
+      );
+      const host: SessionHost = stack.adopt(
         new SessionHost({
-          agents,
+          agents: timed(agents, legTimes),
           workers,
           nodeClock,
           clock,
           log,
           metrics,
-          maxSessions: config.limits.maxSessions,
+          admission,
           maxSessionMs: config.limits.maxSessionSeconds * 1_000 + EXPIRY_MARGIN_MS,
           reorderWaitMs: config.core.reorderWaitMs,
           listenIp: config.backbone.listenIp,
           announcedAddress: config.backbone.announcedAddress,
+          ports: config.backbone.ports,
+          ...(options.onSessionCount && { onSessionCount: options.onSessionCount }),
         }),
         (it) => it.close(),
       );
@@ -121,7 +156,7 @@ export class Core {
         handlers: host,
       });
       stack.move();
-      return new Core(options, { server, host, workers, nodeClock, metrics });
+      return new Core(options, { server, host, workers, nodeClock, metrics, legTimes, admission });
     } catch (error) {
       await stack.disposeAsync();
       throw error;
@@ -132,8 +167,23 @@ export class Core {
     return this.#host.sessionCount;
   }
 
+  /** Sessions that it takes now, for the node's record. */
+  get capacity(): AnnouncedCapacity {
+    return this.#admission.announced(this.sessionCount);
+  }
+
+  /** How busy it is, for the node's record. */
+  get load(): AnnouncedLoad {
+    return this.#admission.load(this.sessionCount);
+  }
+
   get agents(): AgentDescription[] {
     return this.#options.agents.agents;
+  }
+
+  /** What was measured of its agents' turns, for the node's record. */
+  get measured(): MeasuredLegs {
+    return this.#legTimes.measured;
   }
 
   async stats(): Promise<CoreStats> {
@@ -152,6 +202,8 @@ export class Core {
       workers,
       tickLatenessMs: this.#metrics.lateness.percentiles(),
       totals: { ...this.#metrics.totals },
+      capacity: this.capacity,
+      load: this.load,
     };
   }
 
@@ -170,6 +222,7 @@ export class Core {
     await this.#host.endAll(end);
     await this.#server.close();
     this.#host.close();
+    this.#admission.close();
     this.#nodeClock.close();
     this.#publishTimer?.cancel();
     this.#metrics.publish();

@@ -12,6 +12,7 @@ import { FrameCutter } from './frame-cutter.ts';
 import type { NodeClock } from './node-clock.ts';
 import { CONCEALMENT_STEP_SAMPLES, type OpusDecoder } from './opus-codec.ts';
 import { opusFrameSamples, opusPacketHasFec, opusPacketIsEmpty, opusPacketSamples } from './opus-packet.ts';
+import { PacketTrail } from './packet-trail.ts';
 import { ReorderBuffer } from './reorder-buffer.ts';
 import { StreamClock } from './stream-clock.ts';
 
@@ -50,6 +51,7 @@ export class CallEar implements Ear {
   readonly #reorder: ReorderBuffer<RtpView>;
   readonly #stream: StreamClock;
   readonly #cutter: FrameCutter;
+  readonly #trail = new PacketTrail();
   /** Replaced when it changes, so that a listener may leave while frames are handed out. */
   #listeners: ((frame: EarFrame) => void)[] = [];
   readonly #endTicks: () => void;
@@ -87,6 +89,11 @@ export class CallEar implements Ear {
   /** Samples heard since the call began, those of an unfinished frame included. */
   get position(): number {
     return this.#stream.position;
+  }
+
+  /** Number of the newest packet all of whose sound lies before `position` (samples); null when none is known to. */
+  packetBefore(position: number): number | null {
+    return this.#trail.before(position);
   }
 
   onFrame(listener: (frame: EarFrame) => void): () => void {
@@ -160,6 +167,7 @@ export class CallEar implements Ear {
       : Math.max(SILENCE_AFTER_MS, samples / 16 + SILENCE_MARGIN_MS);
     this.#silenceAtMs = this.#clock.now() + waitMs;
     this.#stream.decoded(view.timestamp, pcm.length);
+    this.#trail.add(view.sequenceNumber, this.#stream.position);
     this.#cutter.add(pcm, 'received', arrivedAtMs);
   }
 

@@ -26,6 +26,13 @@ export class LatenessRecord {
     if (latenessMs > this.#maxMs) this.#maxMs = latenessMs;
   }
 
+  /** Forget everything. */
+  clear(): void {
+    this.#counts.fill(0);
+    this.#count = 0;
+    this.#maxMs = 0;
+  }
+
   percentiles(): LatenessPercentiles {
     if (this.#count === 0) return { count: 0, p50: null, p95: null, p99: null, max: null };
     return {

@@ -11,8 +11,9 @@ import { AntipodeError } from '../errors.ts';
 import type { CoreTotals } from './core-metrics.ts';
 import { EncoderSet } from './encoder-set.ts';
 import { FramePacer } from './frame-pacer.ts';
-import type { NodeClock } from './node-clock.ts';
+import { type NodeClock, TICK_PERIOD_MS } from './node-clock.ts';
 import type { OpusEncoder, OpusEncoderFactory } from './opus-codec.ts';
+import type { ReflexJudge } from './reflex-judge.ts';
 import { SpokenRecord } from './spoken-record.ts';
 import { Utterance } from './utterance.ts';
 
@@ -24,6 +25,10 @@ export interface CallMouthOptions {
   ssrc: number;
   /** Tell the POP to drop what it has not written before this RTP timestamp (32 bits). */
   sendFlush: (beforeTimestamp: number) => void;
+  /** Frames of an utterance, from its `atMs` on, leave one after the other from RTP timestamp `timestamp` (32 bits) on. */
+  onStretch?: (stretch: { utterance: number; atMs: number; timestamp: number }) => void;
+  /** Told of what the agent does that answers a duck at the POP. */
+  judge?: Pick<ReflexJudge, 'paused' | 'resumed' | 'yields'>;
   /** A listener or an encoder threw: the call cannot go on. */
   onFault: (error: unknown) => void;
   /** PCM that may wait unsent, ms. @defaultValue 600000 */
@@ -147,14 +152,20 @@ export class CallMouth implements Mouth {
     if (utterance === this.#queue[0]) this.#pump(now);
   }
 
+  yields(on: boolean): void {
+    this.#options.judge?.yields(on);
+  }
+
   pause(): void {
     this.#paused = true;
     this.#stopTicks();
+    this.#options.judge?.paused();
   }
 
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
+    this.#options.judge?.resumed();
     this.#pump(this.#clock.now());
   }
 
@@ -162,7 +173,10 @@ export class CallMouth implements Mouth {
     this.#paused = false;
     const boundary = this.#pacer.timestamp;
     const stopped = [...this.#spoken.sounding, ...this.#queue.filter((utterance) => utterance.sentFrames === 0)];
-    if (stopped.length === 0 && !this.#spoken.mayStillPlay(boundary)) return [];
+    if (stopped.length === 0 && !this.#spoken.mayStillPlay(boundary)) {
+      this.#options.judge?.resumed();
+      return [];
+    }
     this.#spoken.stopped(stopped, boundary);
     this.#queue = [];
     this.#bufferedMs = 0;
@@ -258,6 +272,10 @@ export class CallMouth implements Mouth {
     const timestamp = this.#pacer.take(now);
     utterance.sent(timestamp);
     if (first) this.#spoken.began(utterance);
+    if (first || marker) {
+      const atMs = (utterance.sentFrames - 1) * TICK_PERIOD_MS;
+      this.#options.onStretch?.({ utterance: utterance.number, atMs, timestamp: timestamp % 0x1_0000_0000 });
+    }
     this.#totals.mouthFrames += 1;
     this.#send?.(
       buildRtp({

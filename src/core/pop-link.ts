@@ -56,6 +56,11 @@ export class PopLink {
     this.#timer = this.#options.clock.setTimeout(() => this.#options.onLost(this), POP_RETURN_MS);
   }
 
+  /** Whether it would be told at once. */
+  get connected(): boolean {
+    return this.#peer !== null && !this.#closed;
+  }
+
   /** Told at once, or when the POP is back. */
   send<E extends CoreEventName>(event: E, data: CoreEventData<E>): void {
     if (this.#closed) return;

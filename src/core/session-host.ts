@@ -12,10 +12,12 @@ import {
   type PopPeer,
   type PopRequestAnswer,
   type PopRequestData,
+  type PortRange,
 } from '../backbone/index.ts';
 import type { Clock } from '../clock.ts';
 import { AntipodeError } from '../errors.ts';
 import type { Logger } from '../telemetry/index.ts';
+import type { Admission } from './admission.ts';
 import type { AgentStarter } from './agent-starter.ts';
 import type { CoreMetrics } from './core-metrics.ts';
 import { CoreSession } from './core-session.ts';
@@ -31,13 +33,18 @@ export interface SessionHostOptions {
   clock: Clock;
   log: Logger;
   metrics: CoreMetrics;
-  maxSessions: number;
+  /** Says whether one more session may begin. */
+  admission: Pick<Admission, 'demand'>;
   /** A session that lasts longer is ended. */
   maxSessionMs: number;
   reorderWaitMs: number;
   /** Where pipes listen. */
   listenIp: string;
   announcedAddress: string | null;
+  /** Their UDP ports; null: any. @defaultValue null */
+  ports?: PortRange | null;
+  /** Told the number of sessions whenever it changes. */
+  onSessionCount?: (sessions: number) => void;
 }
 
 /** One POP has one pipe a worker; more than this is a fault of it. */
@@ -104,6 +111,8 @@ export class SessionHost implements CoreHandlers {
     }
     if (event === 'session.played') session.mouth.played((data as PopEventData<'session.played'>).timestamp);
     else if (event === 'session.message') session.message((data as PopEventData<'session.message'>).message);
+    else if (event === 'reflex.ducked') session.ducked(data as PopEventData<'reflex.ducked'>);
+    else if (event === 'session.journaled') session.journaled((data as PopEventData<'session.journaled'>).to);
     else this.#options.log.debug({ ...data }, 'the way to the caller changed');
   }
 
@@ -144,9 +153,9 @@ export class SessionHost implements CoreHandlers {
     }
     this.#opening.add(key);
     try {
-      const { listenIp, announcedAddress, workers } = this.#options;
+      const { listenIp, announcedAddress, ports, workers } = this.#options;
       const worker = await workers.take();
-      const pipe = await MediaPipe.create(worker, { pipeId: data.pipeId, listenIp, announcedAddress });
+      const pipe = await MediaPipe.create(worker, { pipeId: data.pipeId, listenIp, announcedAddress, ports });
       try {
         await pipe.connect(data);
         this.#assertOpen();
@@ -173,6 +182,8 @@ export class SessionHost implements CoreHandlers {
     if (!agents.agents.some((agent) => agent.name === data.agent)) {
       throw new AntipodeError('ERR_AGENT_UNKNOWN', `There is no agent "${data.agent}" here.`);
     }
+    // A core that has no time for a session has none to prepare it either.
+    this.#assertRoom(data);
     const decoder = await createOpusDecoder();
     let session: CoreSession;
     try {
@@ -195,7 +206,8 @@ export class SessionHost implements CoreHandlers {
       throw error;
     }
     this.#sessions.set(session.sessionId, session);
-    metrics.sessionCount(this.#sessions.size);
+    this.#counted();
+    session.startResumed();
     try {
       return { downlink: await session.bind(open, data.uplink) };
     } catch (error) {
@@ -214,16 +226,25 @@ export class SessionHost implements CoreHandlers {
         `Session ${data.sessionId} is at epoch ${known.epoch} here; ${data.epoch} comes too late.`,
       );
     }
-    if (!known && this.#sessions.size >= this.#options.maxSessions) {
-      throw new AntipodeError('ERR_SESSION_LIMIT', `This core is full (${this.#options.maxSessions} sessions).`);
-    }
+    this.#assertRoom(data);
     void known?.end({ code: 'replaced', reason: 'A later attempt took the session over.' }, true);
+  }
+
+  /** For a session that is here already there is. */
+  #assertRoom({ sessionId, epoch, priority = 'normal' }: PopRequestData<'session.attach'>): void {
+    if (this.#sessions.has(sessionId)) return;
+    this.#options.admission.demand(this.#sessions.size, { takenOver: epoch > 1, priority });
   }
 
   #sessionEnded(session: CoreSession, end: SessionEnd): void {
     if (this.#sessions.get(session.sessionId) === session) this.#sessions.delete(session.sessionId);
     this.#options.metrics.sessionEnded(end.code);
+    this.#counted();
+  }
+
+  #counted(): void {
     this.#options.metrics.sessionCount(this.#sessions.size);
+    this.#options.onSessionCount?.(this.#sessions.size);
   }
 
   #popLost(link: PopLink): void {

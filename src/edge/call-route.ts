@@ -5,7 +5,7 @@
 import type { ClientEvent, ClientMessage, SessionEnd } from '../agent/client-events.ts';
 import type { Confinement, DataTouch } from '../agent/types.ts';
 import type { MediaPipe, MediaWorker } from '../backbone/index.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock, Timer } from '../clock.ts';
 import { AntipodeError, asAntipodeError } from '../errors.ts';
 import type { Logger } from '../telemetry/index.ts';
 import type { CallSplice } from './call-splice.ts';
@@ -13,7 +13,18 @@ import { CORE_LOST_AFTER_MS, type CoreLink, type LinkSession, type SessionEventT
 import type { CoreAddress, CoreLinks } from './core-links.ts';
 import type { EdgeMetrics } from './edge-metrics.ts';
 import { insist } from './insist.ts';
+import { CallJournal, type JournalFrame } from './journal.ts';
+import { leaveLater } from './leave-later.ts';
 import type { Played } from './played-position.ts';
+import type { Ducked } from './reflex.ts';
+import {
+  CHANNEL_GRACE_MS,
+  type FindSuccessor,
+  type Resume,
+  type Successor,
+  type TakeOverReason,
+  takeOver,
+} from './take-over.ts';
 
 /** A session to be opened at this POP. */
 export interface CallRequest {
@@ -25,9 +36,13 @@ export interface CallRequest {
   residency: string | null;
   confinement: Confinement | null;
   metadata: Record<string, unknown>;
+  /** @defaultValue normal */
+  priority?: 'normal' | 'high';
   core: CoreAddress;
   /** Told of what the session's data touched at the core's side. */
   onTouched?(touch: DataTouch): void;
+  /** Who takes the call over when its core is lost; nobody does when absent, and the call ends. */
+  successor?: FindSuccessor;
 }
 
 export interface CallRouteOptions {
@@ -43,18 +58,32 @@ export interface CallRouteOptions {
   onEnded: (end: SessionEnd) => void;
 }
 
+/** Frames of a speaking agent come closer together than this. */
+const SPEAKING_MS = 500;
+/** Messages of the client that wait for a core. */
+const MAX_UNSENT = 64;
+
 export class CallRoute implements LinkSession {
   readonly sessionId: string;
   readonly #options: CallRouteOptions;
-  readonly #epoch: number;
+  #epoch: number;
+  #coreId: string;
   readonly #stop = new AbortController();
+  readonly #journal: CallJournal;
   #link: CoreLink | null = null;
   #leave: (() => void) | null = null;
   /** What the core was asked to hold: `asked` may be held without our knowing. */
   #held: 'no' | 'asked' | 'yes' = 'no';
   #ready = false;
+  /** Another core is looked for. */
+  #moving = false;
+  #graceTimer: Timer | null = null;
+  /** What the client said while there was no core to tell. */
+  #unsent: ClientMessage[] = [];
   #rerouteWanted = false;
   #rerouting = false;
+  /** When the channel went down; null while it is up. */
+  #downAtMs: number | null = null;
   /** Settles when the rerouting under way, or the last one, is over. */
   #rerouted: Promise<void> = Promise.resolve();
 
@@ -62,6 +91,10 @@ export class CallRoute implements LinkSession {
     this.#options = options;
     this.sessionId = options.request.sessionId;
     this.#epoch = options.request.epoch;
+    this.#coreId = options.request.core.nodeId;
+    this.#journal = new CallJournal({
+      onGivenUp: () => options.log.error('the journal of a call is too long: another core would begin without it'),
+    });
   }
 
   /**
@@ -71,22 +104,34 @@ export class CallRoute implements LinkSession {
    * ERR_MEDIA_WORKER_DIED
    */
   async attach(built: Promise<void>): Promise<void> {
-    const { links, worker, splice, request } = this.#options;
-    const { core, epoch: _, onTouched: __, ...session } = request;
+    const { links, worker, request } = this.#options;
+    const { core, confinement } = request;
     const linked = links.to(core).then(async (link) => ({ link, pipe: await link.pipe(worker) }));
     const [{ link, pipe }] = await Promise.all([linked, built]);
     this.#stop.signal.throwIfAborted();
     this.#link = link;
     this.#leave = link.join(this);
+    await this.#attachOver(link, pipe, confinement, null);
+  }
+
+  async #attachOver(
+    link: CoreLink,
+    pipe: MediaPipe,
+    confinement: Confinement | null,
+    resume: Resume | null,
+  ): Promise<void> {
+    const { splice, request } = this.#options;
+    const { core: _, epoch: __, onTouched: ___, successor: ____, ...session } = request;
     await splice.route(pipe, this.#epoch, async (uplink) => {
       this.#held = 'asked';
       try {
         const asked = {
           ...session,
-          confinement: copyOf(session.confinement),
+          confinement: copyOf(confinement),
           epoch: this.#epoch,
           pipeId: pipe.pipeId,
           uplink,
+          ...(resume && { resume }),
         };
         const answer = await link.request('session.attach', asked);
         this.#held = 'yes';
@@ -105,6 +150,10 @@ export class CallRoute implements LinkSession {
   mediaReady(): void {
     if (this.#ready) return;
     this.#ready = true;
+    if (!this.#moving) this.#tellReady();
+  }
+
+  #tellReady(): void {
     void this.#insist('session.ready', async () => {
       await this.#present().request('session.ready', { sessionId: this.sessionId, epoch: this.#epoch });
     });
@@ -112,7 +161,7 @@ export class CallRoute implements LinkSession {
 
   /** Looks for a new way to the core, until it stands or the call ends. */
   reroute(): void {
-    if (this.#held !== 'yes') return;
+    if (this.#held !== 'yes' || this.#moving) return;
     this.#rerouteWanted = true;
     if (this.#rerouting) return;
     this.#rerouting = true;
@@ -121,6 +170,11 @@ export class CallRoute implements LinkSession {
 
   /** @throws ERR_REQUEST_TOO_LARGE */
   sendMessage(message: ClientMessage): void {
+    if (this.#options.request.successor && (this.#moving || !this.#link?.up)) {
+      if (this.#unsent.length < MAX_UNSENT) this.#unsent.push(message);
+      else this.#options.log.warn('a message of the client is dropped: too many wait for a core');
+      return;
+    }
     this.#link?.send('session.message', { sessionId: this.sessionId, epoch: this.#epoch, message });
   }
 
@@ -132,6 +186,20 @@ export class CallRoute implements LinkSession {
     this.#link?.send('session.played', { sessionId: this.sessionId, epoch, timestamp, frames });
   }
 
+  ducked({ epoch, duck, timestamp, uplinkPacket }: Ducked): void {
+    this.#link?.send('reflex.ducked', { sessionId: this.sessionId, epoch, duck, timestamp, uplinkPacket });
+  }
+
+  /** Of the core that has the call, or is to have it. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** To the core and back, as measured last; null before that. */
+  rttMs(): number | null {
+    return this.#link?.rttMs() ?? null;
+  }
+
   /**
    * Leaves the core; resolves when it knows, or can't be told. Idempotent.
    * @param tellCore false when the core itself ended the session
@@ -139,6 +207,7 @@ export class CallRoute implements LinkSession {
   async close(end: SessionEnd, tellCore: boolean): Promise<void> {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort(new AntipodeError('ERR_SESSION_ENDED', 'The call ended.'));
+    this.#graceTimer?.cancel();
     this.#leave?.();
     const link = this.#link;
     if (!tellCore || !link || this.#held === 'no') return;
@@ -155,9 +224,18 @@ export class CallRoute implements LinkSession {
       return;
     }
     if (name === 'session.event') this.#options.onEvent(data.event);
-    else if (name === 'session.flush') this.#options.splice.writer.flush(data.beforeTimestamp);
+    else if (name === 'session.journal') this.#take(data);
+    else if (name === 'session.flush') this.#options.splice.flush(data.beforeTimestamp);
+    else if (name === 'reflex.armed') this.#options.splice.reflex?.arm(data.epoch, data.armed);
+    else if (name === 'reflex.answered') this.#options.splice.reflex?.answered(data.duck, data.verdict);
     else if (name === 'session.touched') this.#options.request.onTouched?.(data.touch);
+    else if (data.end.code === 'node-shutdown' && this.#mayMove) this.#move('core-shutdown');
     else this.#options.onEnded(data.end);
+  }
+
+  #take(frame: JournalFrame): void {
+    const to = this.#journal.take(frame);
+    if (to !== null) this.#link?.send('session.journaled', { sessionId: this.sessionId, epoch: this.#epoch, to });
   }
 
   pipeGone(pipe: MediaPipe): void {
@@ -167,19 +245,126 @@ export class CallRoute implements LinkSession {
     this.reroute();
   }
 
+  channelDown(): void {
+    if (!this.#mayMove) return;
+    this.#downAtMs = this.#options.clock.now();
+    this.#graceTimer?.cancel();
+    this.#graceTimer = this.#options.clock.setTimeout(() => this.#move('core-lost'), CHANNEL_GRACE_MS);
+  }
+
   async channelBack(): Promise<void> {
+    this.#graceTimer?.cancel();
     this.reroute();
     await this.#rerouted;
+    this.#sendUnsent();
   }
 
   coreLost(): void {
-    this.#lost('The connection to the core was lost.');
+    if (this.#mayMove) this.#move('core-lost');
+    else if (!this.#moving) this.#lost('The connection to the core was lost.');
+  }
+
+  get #mayMove(): boolean {
+    return this.#options.request.successor !== undefined && this.#held === 'yes' && !this.#moving;
+  }
+
+  /** Finds another core. The former one is not heard any more from this moment on, whatever it still says. */
+  #move(reason: TakeOverReason): void {
+    const { request, splice, clock, log, metrics, onEvent } = this.#options;
+    const { successor } = request;
+    if (!successor || this.#moving || this.#stop.signal.aborted) return;
+    this.#moving = true;
+    this.#graceTimer?.cancel();
+    const nowMs = clock.now();
+    const sinceMs = splice.writer.lastWrittenAtMs ?? nowMs;
+    // The agent's silence began with its last frame where it was speaking.
+    const lostAtMs = Math.min(this.#downAtMs ?? nowMs, nowMs);
+    const goneAtMs = lostAtMs - sinceMs < SPEAKING_MS ? Math.min(sinceMs, lostAtMs) : lostAtMs;
+    const resume = this.#journal.nextEpoch(splice.writer.played?.timestamp ?? null);
+    this.#leaveFormer(reason);
+    this.#epoch += 1;
+    splice.unroute();
+    splice.writer.bind(this.#epoch);
+    const lostCore = this.#coreId;
+    log.warn({ core: lostCore, reason, journal: resume !== null }, 'a call looks for another core');
+    takeOver({
+      request: { sessionId: this.sessionId, reason },
+      find: successor,
+      epoch: () => this.#epoch - 1,
+      lostCore,
+      attach: (next) => this.#attachTo(next, resume),
+      clock,
+      signal: this.#stop.signal,
+      onFailed: (core, error) =>
+        log.warn({ core, code: error.code, message: error.message }, 'a core did not take a call'),
+    }).then(
+      () => {
+        const gapMs = Math.max(0, clock.now() - goneAtMs);
+        this.#moving = false;
+        this.#downAtMs = null;
+        metrics.takeOvers.inc({ reason, outcome: resume ? 'resumed' : 'restarted' });
+        metrics.takeOverGap.observe(gapMs / 1_000);
+        log.info({ core: this.#coreId, epoch: this.#epoch, gapMs: Math.round(gapMs) }, 'another core has a call');
+        onEvent({ type: 'moved', reason, gapMs });
+        this.#sendUnsent();
+        // The way may have failed again meanwhile.
+        if (splice.pipe === null || splice.pipe.closed) this.reroute();
+        if (!this.#link?.up) this.channelDown();
+      },
+      (error: unknown) => {
+        if (this.#stop.signal.aborted) return;
+        metrics.takeOvers.inc({ reason, outcome: 'failed' });
+        this.#lost(`The core of this call was lost, and no other took it (${asAntipodeError(error).code}).`);
+      },
+    );
+  }
+
+  async #attachTo({ core, epoch, confinement }: Successor, resume: Resume | null): Promise<void> {
+    const { links, worker, splice } = this.#options;
+    this.#epoch = Math.max(epoch, this.#epoch);
+    try {
+      const link = await links.to(core);
+      const pipe = await link.pipe(worker);
+      this.#stop.signal.throwIfAborted();
+      this.#coreId = core.nodeId;
+      this.#link = link;
+      this.#leave = link.join(this);
+      const consumed = resume?.journal.consumed ?? null;
+      if (consumed !== null) splice.tap.rewind(consumed + 1);
+      await this.#attachOver(link, pipe, confinement, resume);
+      if (this.#ready) {
+        await link.request('session.ready', { sessionId: this.sessionId, epoch: this.#epoch });
+      }
+    } catch (error) {
+      splice.unroute();
+      this.#leaveFormer('core-lost');
+      this.#epoch += 1;
+      throw error;
+    }
+  }
+
+  /** Whenever that core can be told, it is told that it has the call no more. */
+  #leaveFormer(reason: TakeOverReason): void {
+    const link = this.#link;
+    this.#leave?.();
+    this.#leave = null;
+    this.#link = null;
+    const held = this.#held;
+    this.#held = 'no';
+    if (!link || held === 'no' || reason === 'core-shutdown') return;
+    leaveLater(link, { sessionId: this.sessionId, epoch: this.#epoch }, this.#options);
+  }
+
+  #sendUnsent(): void {
+    const unsent = this.#unsent;
+    this.#unsent = [];
+    for (const message of unsent) this.sendMessage(message);
   }
 
   async #rerouteAll(): Promise<void> {
     const { splice, metrics } = this.#options;
     try {
-      while (this.#rerouteWanted && splice.built && !this.#stop.signal.aborted) {
+      while (this.#rerouteWanted && splice.built && !this.#moving && !this.#stop.signal.aborted) {
         if (!(await this.#insist('session.repipe', () => this.#rerouteOnce())))
           metrics.repipes.inc({ result: 'failed' });
       }
@@ -217,9 +402,13 @@ export class CallRoute implements LinkSession {
       await insist(attempt, { clock, signal: this.#stop.signal, timeoutMs: CORE_LOST_AFTER_MS });
       return true;
     } catch (error) {
-      if (this.#stop.signal.aborted) return false;
+      if (this.#stop.signal.aborted || this.#moving) return false;
       const { code, message } = asAntipodeError(error);
       log.error({ what, code, message }, 'the core could not be told');
+      if (this.#mayMove) {
+        this.#move('core-lost');
+        return false;
+      }
       this.#lost(`The core could not go on with this call (${code}).`);
       return false;
     }

@@ -8,10 +8,11 @@ import { type MediaPipe, type MediaWorker, opusProducerParameters, type PipeStre
 import type { Clock } from '../clock.ts';
 import { AntipodeError } from '../errors.ts';
 import { directCapabilities } from './direct-capabilities.ts';
-import { DownlinkWriter } from './downlink-writer.ts';
+import { type DownlinkInput, DownlinkWriter } from './downlink-writer.ts';
 import type { EdgeMetrics } from './edge-metrics.ts';
 import { mediaFailure } from './media-failure.ts';
 import type { Played } from './played-position.ts';
+import { Reflex, type ReflexOptions } from './reflex.ts';
 import { UplinkTap } from './uplink-tap.ts';
 
 export interface CallSpliceOptions {
@@ -26,6 +27,8 @@ export interface CallSpliceOptions {
   firstSequenceNumber: number;
   firstTimestamp: number;
   onPlayed: (played: Played) => void;
+  /** Null: the agent is silenced by its core only. */
+  reflex: Pick<ReflexOptions, 'log' | 'onDucked' | 'pathRttMs' | 'settings'> | null;
 }
 
 /** Both producers on one process of one worker. */
@@ -45,6 +48,7 @@ interface Way {
 export class CallSplice {
   readonly tap: UplinkTap;
   readonly writer: DownlinkWriter;
+  readonly reflex: Reflex | null;
   readonly #options: CallSpliceOptions;
   #ends: Ends | null = null;
   #way: Way | null = null;
@@ -58,6 +62,8 @@ export class CallSplice {
       ringSeconds: options.ringSeconds,
       clock,
       onResult: metrics.countUplink,
+      onLevel: (level) => this.reflex?.heard(level, this.tap.lastPacket),
+      onNoLevel: () => this.reflex?.heardWithoutLevel(),
     });
     this.writer = new DownlinkWriter({
       ssrc: options.downlinkSsrc,
@@ -68,6 +74,7 @@ export class CallSplice {
       onPlayed: options.onPlayed,
       onResult: metrics.countDownlink,
     });
+    this.reflex = options.reflex && new Reflex({ ...options.reflex, writer: this.writer, clock, metrics });
   }
 
   /** The pipe that the call uses now, or null. */
@@ -118,11 +125,14 @@ export class CallSplice {
     const sent = await pipe.send(ends.uplink);
     let received: Producer | undefined;
     let heard: Consumer;
+    let input: DownlinkInput;
     try {
       received = await pipe.receive(await ask(sent.stream));
       heard = await direct.consume({ producerId: received.id, rtpCapabilities: directCapabilities(router) });
       if (this.#closed) throw ended();
       if (this.#ends !== ends) throw new AntipodeError('ERR_MEDIA_WORKER_DIED', 'The media of this call is gone.');
+      // Refuses a core that another one has followed meanwhile.
+      input = this.writer.bind(epoch);
     } catch (error) {
       sent.close();
       received?.close();
@@ -137,10 +147,15 @@ export class CallSplice {
         remote.close();
       },
     };
-    const input = this.writer.bind(epoch);
     heard.on('rtp', (packet) => input.push(packet));
     former?.close();
     this.tap.attach((packet) => sendTo(ends.uplink, packet));
+  }
+
+  /** The core cut the agent off: what was not written of its frames before `beforeTimestamp` (48 kHz, 32 bits) is gone. */
+  flush(beforeTimestamp: number): void {
+    this.writer.flush(beforeTimestamp);
+    this.reflex?.flushed();
   }
 
   /** The way is dead: the caller's packets wait in the ring until the next `route`. Idempotent. */
@@ -156,6 +171,7 @@ export class CallSplice {
     this.#closed = true;
     this.#clear();
     this.tap.close();
+    this.reflex?.close();
     this.writer.close();
   }
 

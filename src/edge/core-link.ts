@@ -15,6 +15,7 @@ import {
   type PopEventName,
   type PopRequestAnswer,
   type PopRequestData,
+  type PortRange,
   type RttSpread,
 } from '../backbone/index.ts';
 import type { Clock, Timer } from '../clock.ts';
@@ -34,6 +35,8 @@ export interface LinkSession {
   pipeGone(pipe: MediaPipe): void;
   /** The channel was away and words may have been lost: tell the core again where you are. Resolves when that is done. */
   channelBack(): Promise<void>;
+  /** The channel is down. */
+  channelDown?(): void;
   /** The channel was away for too long. */
   coreLost(): void;
 }
@@ -44,6 +47,8 @@ export interface CoreLinkOptions extends Pick<ControlClientOptions, 'host' | 'po
   /** Where our ends of the pipes listen. */
   listenIp: string;
   announcedAddress: string | null;
+  /** Their UDP ports; null: any. */
+  ports: PortRange | null;
   clock: Clock;
   log: Logger;
   metrics: ControlClientOptions['metrics'];
@@ -159,9 +164,9 @@ export class CoreLink {
   }
 
   async #openPipe(worker: MediaWorker, entry: PipeEntry): Promise<MediaPipe> {
-    const { listenIp, announcedAddress, log, coreNodeId } = this.#options;
+    const { listenIp, announcedAddress, ports, log, coreNodeId } = this.#options;
     const { pipeId } = entry;
-    const pipe = await MediaPipe.create(worker, { pipeId, listenIp, announcedAddress });
+    const pipe = await MediaPipe.create(worker, { pipeId, listenIp, announcedAddress, ports });
     try {
       const remote = await this.#client.request('pipe.open', pipe.local);
       await pipe.connect(remote);
@@ -221,6 +226,7 @@ export class CoreLink {
     if (this.#closed) return;
     this.#checkIdle();
     if (this.#closed) return;
+    for (const session of [...this.#sessions.values()]) session.channelDown?.();
     this.#lostTimer ??= this.#options.clock.setTimeout(() => {
       this.#lostTimer = null;
       for (const session of [...this.#sessions.values()]) session.coreLost();

@@ -18,6 +18,7 @@ import { EarlyEvents } from './early-events.ts';
 import type { EdgeMetrics } from './edge-metrics.ts';
 import { MediaWatch, type MediaWatchOptions } from './media-watch.ts';
 import { type PlainCaller, type PlainDoor, PlainMedia } from './plain-media.ts';
+import type { ReflexSettings, ReflexStats } from './reflex.ts';
 import type { UplinkTapStats } from './uplink-tap.ts';
 
 export type EdgeCallEvents = {
@@ -36,7 +37,9 @@ export interface EdgeCallOptions extends Pick<MediaWatchOptions, 'mediaConnectTi
   /** Where plain media listens, and the address that is told instead. */
   listenIp: string;
   announcedAddress: string | null;
-  splice: Omit<CallSpliceOptions, 'clock' | 'metrics' | 'onPlayed'>;
+  splice: Omit<CallSpliceOptions, 'clock' | 'metrics' | 'onPlayed' | 'reflex'>;
+  /** Null: switched off. */
+  reflex: ReflexSettings | null;
   clock: Clock;
   log: Logger;
   metrics: EdgeMetrics;
@@ -48,6 +51,8 @@ export interface EdgeCallStats {
   sessionId: string;
   uplink: UplinkTapStats;
   downlink: DownlinkWriterStats;
+  /** Null: switched off. */
+  reflex: ReflexStats | null;
 }
 
 /** A core ends a session that was without a pipe for 10 s. */
@@ -55,7 +60,6 @@ const HOLD_MS = 8_000;
 
 export class EdgeCall extends EventEmitter<EdgeCallEvents> {
   readonly sessionId: string;
-  readonly epoch: number;
   readonly worker: MediaWorker;
   readonly #options: EdgeCallOptions;
   readonly #splice: CallSplice;
@@ -77,7 +81,6 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
     const log = options.log.child({ sessionId: request.sessionId });
     this.#options = { ...options, log };
     this.sessionId = request.sessionId;
-    this.epoch = request.epoch;
     this.worker = worker;
     this.#earlyEvents = new EarlyEvents(
       (event) => this.#guard(() => this.emit('event', event)),
@@ -88,6 +91,12 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
       clock,
       metrics,
       onPlayed: (played) => this.#route.played(played),
+      reflex: options.reflex && {
+        settings: options.reflex,
+        log,
+        pathRttMs: () => this.#route.rttMs(),
+        onDucked: (ducked) => this.#route.ducked(ducked),
+      },
     });
     this.#route = new CallRoute({
       request,
@@ -128,6 +137,11 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
     if (call.#end) throw new AntipodeError('ERR_SESSION_ENDED', call.#end.reason);
     call.#watch.awaitConnection();
     return call;
+  }
+
+  /** Of the core that has it now. */
+  get epoch(): number {
+    return this.#route.epoch;
   }
 
   /** Why it ended, or null. */
@@ -219,7 +233,13 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
   }
 
   stats(): EdgeCallStats {
-    return { sessionId: this.sessionId, uplink: this.#splice.tap.stats(), downlink: this.#splice.writer.stats() };
+    const { tap, writer, reflex } = this.#splice;
+    return {
+      sessionId: this.sessionId,
+      uplink: tap.stats(),
+      downlink: writer.stats(),
+      reflex: reflex?.stats() ?? null,
+    };
   }
 
   /** The edge tells that `worker` died. */

@@ -1,5 +1,13 @@
 /** What the edge counts: its metrics on the process's registry, and the same packet totals as plain numbers. */
-import { type Counter, counter, type Gauge, gauge, type Registry } from '../telemetry/index.ts';
+import {
+  type Counter,
+  counter,
+  type Gauge,
+  gauge,
+  type Histogram,
+  histogram,
+  type Registry,
+} from '../telemetry/index.ts';
 import type { DownlinkResult } from './downlink-writer.ts';
 import type { UplinkResult } from './uplink-tap.ts';
 
@@ -7,7 +15,17 @@ import type { UplinkResult } from './uplink-tap.ts';
 export type MediaFailure = 'timeout' | 'dtls' | 'parameters';
 
 const UPLINK_RESULTS: UplinkResult[] = ['forwarded', 'duplicate', 'late', 'malformed', 'flood', 'overwritten'];
-const DOWNLINK_RESULTS: DownlinkResult[] = ['written', 'stale_epoch', 'late', 'duplicate', 'flushed', 'malformed'];
+const DOWNLINK_RESULTS: DownlinkResult[] = [
+  'written',
+  'stale_epoch',
+  'late',
+  'duplicate',
+  'flushed',
+  'malformed',
+  'overflow',
+];
+const TAKE_OVER_SECONDS_BUCKETS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10];
+const HELD_SECONDS_BUCKETS = [0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1, 1.5, 2, 5];
 
 export class EdgeMetrics {
   readonly calls: Gauge;
@@ -16,6 +34,11 @@ export class EdgeMetrics {
   readonly mediaLost: Counter;
   readonly repipes: Counter<'result'>;
   readonly staleEvents: Counter;
+  readonly takeOvers: Counter<'reason' | 'outcome'>;
+  readonly takeOverGap: Histogram;
+  readonly reflexDucks: Counter<'outcome'>;
+  readonly reflexHeld: Histogram;
+  readonly reflexUnavailable: Counter;
   readonly uplinkTotals = zeros(UPLINK_RESULTS);
   readonly downlinkTotals = zeros(DOWNLINK_RESULTS);
   readonly #uplink: Record<UplinkResult, Counter.Internal>;
@@ -33,6 +56,33 @@ export class EdgeMetrics {
     this.mediaLost = counter(registry, 'antipode_edge_media_lost_total', 'Calls whose media worker died.');
     this.repipes = counter(registry, 'antipode_edge_repipes_total', 'Calls moved to a new pipe.', ['result']);
     this.staleEvents = counter(registry, 'antipode_edge_stale_events_total', 'Events of a core whose epoch is over.');
+    this.takeOvers = counter(registry, 'antipode_edge_take_overs_total', 'Calls that another core was asked to take.', [
+      'reason',
+      'outcome',
+    ]);
+    this.takeOverGap = histogram(
+      registry,
+      'antipode_edge_take_over_gap_seconds',
+      'How long a call that was taken over was without an agent, the detection included.',
+      TAKE_OVER_SECONDS_BUCKETS,
+    );
+    this.reflexDucks = counter(
+      registry,
+      'antipode_edge_reflex_ducks_total',
+      'Sounds of callers for which the agent was silenced here, by what became of it.',
+      ['outcome'],
+    );
+    this.reflexHeld = histogram(
+      registry,
+      'antipode_edge_reflex_held_seconds',
+      'How long the agent was silenced here before it went on or was cut off.',
+      HELD_SECONDS_BUCKETS,
+    );
+    this.reflexUnavailable = counter(
+      registry,
+      'antipode_edge_reflex_unavailable_total',
+      'Calls whose audio does not tell how loud it is.',
+    );
     const uplink = counter(
       registry,
       'antipode_edge_uplink_packets_total',

@@ -8,4 +8,5 @@ export type { DownlinkResult, DownlinkWriterStats } from './downlink-writer.ts';
 export { Edge, type EdgeOptions, type EdgeStats, type EdgeWorkerStats } from './edge.ts';
 export type { EdgeCall, EdgeCallEvents, EdgeCallStats } from './edge-call.ts';
 export type { PlainCaller, PlainDoor } from './plain-media.ts';
+export type { ReflexStats } from './reflex.ts';
 export type { AudioLevel, UplinkResult, UplinkTapStats } from './uplink-tap.ts';

@@ -38,6 +38,11 @@ export class PlayedPosition {
     return this.#playing;
   }
 
+  /** Null before the first frame of all. */
+  get lastWrittenAtMs(): number | null {
+    return this.#lastAtMs === 0 ? null : this.#lastAtMs;
+  }
+
   /** Null before the first frame of the present epoch. */
   get current(): Played | null {
     return this.#frames > 0 ? { epoch: this.#epoch, timestamp: this.#timestamp, frames: this.#frames } : null;

@@ -32,6 +32,8 @@ const nodeSchema = z.strictObject({
   /** Sessions that it holds or was promised. */
   sessions: count.default(0),
   capacity: count,
+  /** Cores: of that, kept for sessions of higher priority. */
+  reserved: count.optional(),
   /** Takes no new sessions: it drains, or tells nobody how to reach it. */
   draining: z.boolean().default(false),
   /** POPs: as they announce it; `antipode placement probe` measures them by it. */

@@ -20,6 +20,23 @@ export interface CallRequest {
   core: { nodeId: string; host: string; port: number };
   /** Told of what the session's data touched at the core's side. */
   onTouched?(touch: DataTouch): void;
+  /** Who takes the call over when its core is lost. @throws when nobody does now */
+  successor?(lost: LostCall): Promise<Successor>;
+}
+
+/** A call whose core is lost. */
+export interface LostCall {
+  sessionId: string;
+  /** Of the core that is lost, or of a later one that was tried. */
+  epoch: number;
+  reason: 'core-lost' | 'core-shutdown';
+  excludedCores: readonly string[];
+}
+
+export interface Successor {
+  core: CallRequest['core'];
+  epoch: number;
+  confinement: Confinement | null;
 }
 
 export interface CallEvents {

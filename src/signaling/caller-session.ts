@@ -93,6 +93,11 @@ export class CallerSession {
     return this.#place.call.epoch;
   }
 
+  /** Another core has the call. */
+  moved(place: SessionPlace): void {
+    this.#place = place;
+  }
+
   get phase(): State['phase'] {
     return this.#state.phase;
   }

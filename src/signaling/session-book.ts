@@ -17,10 +17,10 @@ import {
   type ResidencyRecord,
   type ResidencyRecordView,
 } from '../placement/index.ts';
-import type { NodeStores, Registry, SessionRecord } from '../registry/index.ts';
+import type { NodeStores, Registry, SessionHome, SessionRecord } from '../registry/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import type { SessionPriority } from './api-keys.ts';
-import type { MediaEdge } from './call-port.ts';
+import type { LostCall, MediaEdge, Successor } from './call-port.ts';
 import { CallerSession, type SessionPlace, sessionEnded } from './caller-session.ts';
 import type { ClientAddress } from './client-address.ts';
 import { EndedSessions } from './ended-sessions.ts';
@@ -73,6 +73,9 @@ interface Entry {
   /** Settles when what was written last is in the registry. */
   written: Promise<void>;
 }
+
+/** A home that was taken over is not renewed: its POP alone decides who has the call. */
+const HOME_LEASE_MS = 6_000;
 
 export class SessionBook implements SessionDoor {
   readonly #options: SessionBookOptions;
@@ -132,6 +135,15 @@ export class SessionBook implements SessionDoor {
     const { core, reservation: slot } = placed;
     const residency = pinsText(placed.pins);
     const { token, expiresAt, joined } = await this.#admit(sessionId, room, residency, slot, origin);
+    const successor = async (lost: LostCall): Promise<Successor> => {
+      const { placed: other, epoch } = await this.#placedAnew(ask, lost);
+      residencyBook.moved(other);
+      const { call, placement } = placeOf(other);
+      const stored = { view: placement, candidates: candidateViews(other.candidates) };
+      this.#write(sessionId, { core: other.core.nodeId, zone: other.core.region, epoch, placement: stored });
+      session.moved({ call: { ...call, epoch }, placement });
+      return { core: call.core, epoch, confinement: call.confinement };
+    };
     const placeOf = (at: Placed): SessionPlace => ({
       call: {
         sessionId,
@@ -144,6 +156,7 @@ export class SessionBook implements SessionDoor {
         ...(priority !== 'normal' && { priority }),
         core: { nodeId: at.core.nodeId, ...at.core.control! },
         onTouched: (touch) => residencyBook.touched(touch),
+        successor,
       },
       placement: placementView(at, request.agent, caller),
     });
@@ -317,6 +330,50 @@ export class SessionBook implements SessionDoor {
     return null;
   }
 
+  /**
+   * Another core for a call whose own is lost, within the same pins, and the session's home there.
+   * @throws ERR_SESSION_UNKNOWN, what placing throws, ERR_REGISTRY_CONFLICT when somebody else has the session
+   */
+  async #placedAnew(ask: PlaceAsk, lost: LostCall): Promise<{ placed: Placed; epoch: number }> {
+    const { placement, registry, nodeId } = this.#options;
+    const { sessionId, excludedCores } = lost;
+    const entry = this.#entries.get(sessionId);
+    if (!entry) throw unknownSession();
+    const placed = await placement.place({ ...ask, excludedCores });
+    try {
+      const home = { pop: nodeId, core: placed.core.nodeId, zone: registry.zone };
+      const epoch = await this.#takeHome(lost, home);
+      if (this.#entries.get(sessionId) !== entry) throw unknownSession();
+      if (!placed.reservation.hold())
+        throw new AntipodeError('ERR_PLACEMENT_NO_CORE', 'The reserved slot has expired.');
+      entry.slot.release();
+      entry.slot = placed.reservation;
+      return { placed, epoch };
+    } catch (error) {
+      placed.reservation.release();
+      throw error;
+    }
+  }
+
+  /** Without the registry the POP's own count holds: nobody else has the caller. */
+  async #takeHome({ sessionId, epoch }: LostCall, home: Omit<SessionHome, 'epoch'>): Promise<number> {
+    const { registry, log } = this.#options;
+    try {
+      return (await registry.directory.takeOver(sessionId, epoch, home, HOME_LEASE_MS)).epoch;
+    } catch (error) {
+      if (asAntipodeError(error).code !== 'ERR_REGISTRY_UNAVAILABLE') throw error;
+      log.warn({ sessionId, epoch: epoch + 1 }, 'a session is taken over without the registry');
+      return epoch + 1;
+    }
+  }
+
+  #releaseHome(sessionId: string, epoch: number): void {
+    const { registry, log } = this.#options;
+    registry.directory
+      .release(sessionId, epoch)
+      .catch((error) => log.warn({ sessionId, err: error }, "a session's home was not released"));
+  }
+
   /** @throws ERR_NOT_FOUND */
   #reservation(placementId: string): Reservation {
     const reservation = this.#options.placement.reservation(placementId);
@@ -344,6 +401,7 @@ export class SessionBook implements SessionDoor {
     this.#ended.add(sessionId, end);
     this.#residency.get(sessionId)?.ended(end.reason);
     this.#options.metrics.sessionEnded(end.code);
+    if (session.epoch > 1) this.#releaseHome(sessionId, session.epoch);
     const settled = Promise.all([entry.written, closed]).then(() => {
       this.#settling.delete(sessionId);
     });
@@ -354,8 +412,10 @@ export class SessionBook implements SessionDoor {
   #write(sessionId: string, change: Parameters<Registry['updateSession']>[2]): void {
     const entry = this.#entries.get(sessionId);
     if (!entry) return;
+    // As it is now: a take-over changes it before this is written.
+    const { epoch } = entry.session;
     entry.written = entry.written
-      .then(() => this.#options.registry.updateSession(sessionId, entry.session.epoch, change))
+      .then(() => this.#options.registry.updateSession(sessionId, epoch, change))
       .then(
         () => undefined,
         (error) => this.#options.log.warn({ sessionId, err: error }, "a session's record was not updated"),

@@ -49,6 +49,19 @@ describe('what agents may use', () => {
     expect(stack!.legs.map(({ service }) => service)).toEqual(['deepgram', 'ollama', 'kokoro']);
   });
 
+  test('is, within a pin, speech to speech at the address that is allowed, though others are not there at all', async () => {
+    const environment = { OPENAI_API_KEY: 'sk-0123456789', ANTIPODE_S2S: 'openai,openai@eu' };
+    const all = await load(environment);
+    expect(all.addresses.map(({ id }) => id)).toEqual(expect.arrayContaining(['openai@global', 'openai@eu']));
+    const within = all.within(['openai@eu']);
+    expect(within.addresses.map(({ id, host }) => `${id} ${host}`)).toEqual(['openai@eu eu.api.openai.com']);
+    expect(within.services.s2s).not.toBeNull();
+    expect(within.services.s2s).not.toBe(all.s2s);
+    expect(() => within.services.stack).toThrowError(/No stt service of this node may be used within/);
+    within.release();
+    expect(all.within(['openai@au']).services.s2s).toBeNull();
+  });
+
   test.skipIf(!hasFlite)('tells what the local voice took', async () => {
     const { flite } = await load();
     if ('missing' in flite) throw new Error(flite.missing);

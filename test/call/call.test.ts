@@ -64,17 +64,16 @@ function silenceOf(ms: number): Buffer[] {
   return Array.from({ length: ms / FRAME_MS }, () => silence[0]!);
 }
 
-/** Greets with half a second of tone and gives back each packet `delayMs` after it came. */
+/** Greets with half a second of tone and gives back each packet `delayMs` or a little more after it came; where none came is silence. */
 function delayedEcho(delayMs: number): Script {
-  let heard = false;
   return {
     started: (agent) => {
       agent.send({ type: 'transcript', id: 'a1', turn: 0, role: 'agent', text: 'beep', final: true });
       agent.say(tone);
     },
     heard: (agent, payload) => {
-      if (!heard) agent.say(silenceOf(delayMs - agent.queuedMs));
-      heard = true;
+      const pausedMs = delayMs - agent.queuedMs;
+      if (pausedMs > 0) agent.say(silenceOf(Math.ceil(pausedMs / FRAME_MS) * FRAME_MS));
       agent.say([Buffer.from(payload)]);
     },
   };

@@ -105,6 +105,18 @@ describe('Core', () => {
     expect(await metrics.metrics()).toMatch(/antipode_core_mouth_frames_total\{core="core-1"\} [1-9]/);
   }, 20_000);
 
+  it('keeps what its agents’ calls measured of services, for its record', async () => {
+    const { core, agents, pop, close } = await setUp();
+    const caller = pop.caller('s1');
+    await caller.attach('echo');
+    await caller.ready();
+    const { legs } = agents.call('s1');
+    const of = { kind: 'llm', service: 'openai', model: 'gpt-4.1', region: 'eu' } as const;
+    legs!.took({ ...of, ms: 400, connectMs: 20, atMs: systemClock.now() });
+    expect(core.measured.services).toMatchObject([{ ...of, count: 1 }]);
+    await close();
+  }, 20_000);
+
   it('loses its worker by SIGKILL and keeps its sessions, which go on over a new pipe', async () => {
     const { core, agents, client, pop, close } = await setUp();
     const caller = pop.caller('s1');

@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CoreEventName, MediaWorker, PopPeer } from '../../src/backbone/index.ts';
 import { systemClock } from '../../src/clock.ts';
+import { configSchema } from '../../src/config/index.ts';
+import { Admission } from '../../src/core/admission.ts';
 import { CoreMetrics } from '../../src/core/core-metrics.ts';
 import { NodeClock } from '../../src/core/node-clock.ts';
 import { SessionHost } from '../../src/core/session-host.ts';
@@ -60,7 +62,8 @@ describe('SessionHost', () => {
   beforeEach(async () => {
     clock = new FakeClock();
     agents = new ScriptedAgents();
-    metrics = new CoreMetrics(createMetrics({ processMetrics: false }), 'core-1');
+    const registry = createMetrics({ processMetrics: false });
+    metrics = new CoreMetrics(registry, 'core-1');
     host = new SessionHost({
       agents,
       workers: new WorkerPool([coreWorker], systemClock),
@@ -68,7 +71,11 @@ describe('SessionHost', () => {
       clock,
       log: silentLogger,
       metrics,
-      maxSessions: 2,
+      admission: new Admission({
+        ...{ capacity: 2, settings: configSchema.parse({}).core.admission, maxSessions: 3 },
+        sample: () => ({ sessions: 0, latenessP99Ms: null, lateFrameShare: null, utilization: 0 }),
+        ...{ clock: new FakeClock(), log: silentLogger, metrics: registry, nodeId: 'core-1' },
+      }),
       maxSessionMs: 600_000,
       reorderWaitMs: 40,
       listenIp: '127.0.0.1',
@@ -99,6 +106,30 @@ describe('SessionHost', () => {
     const call = agents.call('s1');
     expect(call).toMatchObject({ sessionId: 's1', room: 'room-1', metadata: { from: 'test' } });
     expect(call.backboneRttMs()).toBe(7);
+  });
+
+  it('answers a POP that holds the agent for a sound by what the agent does', async () => {
+    const caller = pop.caller('s1');
+    await caller.attach('echo');
+    await caller.ready();
+    const { mouth } = agents.call('s1');
+    const ducked = (duck: number, epoch = 1) =>
+      host.event(peer, 'reflex.ducked', { sessionId: 's1', epoch, duck, timestamp: null, uplinkPacket: 50 });
+    mouth.yields(true);
+    ducked(1);
+    clock.advance(240);
+    ducked(2);
+    mouth.pause();
+    mouth.resume();
+    ducked(3, 7);
+    clock.advance(1_000);
+    expect(peer.told.map(([event, { duck, armed, verdict }]) => [event, armed ?? duck, verdict])).toEqual([
+      ['reflex.armed', true, undefined],
+      ['reflex.answered', 1, 'rejected'],
+      ['reflex.answered', 2, 'pending'],
+      ['reflex.answered', 2, 'rejected'],
+    ]);
+    expect(metrics.totals.staleMessages).toBe(1);
   });
 
   it('refuses what cannot be, with a code and without a trace', async () => {

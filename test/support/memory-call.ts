@@ -105,11 +105,16 @@ export class MemoryMouth implements Mouth {
   /** How often it was paused, and went on. */
   pauses = 0;
   resumes = 0;
+  yielding = false;
   readonly #changed: () => void;
 
   constructor(clock: Clock, changed: () => void = () => {}) {
     this.#clock = clock;
     this.#changed = changed;
+  }
+
+  yields(on: boolean): void {
+    this.yielding = on;
   }
 
   open(): number {

@@ -34,6 +34,7 @@ export interface ScriptedSession {
   readonly played: PopEventData<'session.played'>[];
   readonly messages: PopEventData<'session.message'>['message'][];
   readonly callerStates: string[];
+  readonly ducked: PopEventData<'reflex.ducked'>[];
   readyCount: number;
   repipeCount: number;
   end: SessionEnd | null;
@@ -126,6 +127,23 @@ export class ScriptedCore implements CoreHandlers, AsyncDisposable {
     this.#peer?.send('session.event', { sessionId, epoch, event });
   }
 
+  /** Lets the POP silence the agent, or not any more. */
+  arm(sessionId: string, armed: boolean): void {
+    this.#peer?.send('reflex.armed', { sessionId, epoch: this.session(sessionId).attach.epoch, armed });
+  }
+
+  /** Says what the newest duck was. */
+  answer(sessionId: string, verdict: 'pending' | 'rejected'): void {
+    const { attach, ducked } = this.session(sessionId);
+    this.#peer?.send('reflex.answered', { sessionId, epoch: attach.epoch, duck: ducked.length, verdict });
+  }
+
+  /** Cuts off all that the agent has said. */
+  flush(sessionId: string): void {
+    const { attach, timestamp } = this.session(sessionId) as Running;
+    this.#peer?.send('session.flush', { sessionId, epoch: attach.epoch, beforeTimestamp: timestamp });
+  }
+
   end(sessionId: string, end: SessionEnd): void {
     this.#peer?.send('session.ended', { sessionId, epoch: this.session(sessionId).attach.epoch, end });
   }
@@ -144,6 +162,7 @@ export class ScriptedCore implements CoreHandlers, AsyncDisposable {
     if (!session) return;
     if (event === 'session.played') session.played.push(data as PopEventData<'session.played'>);
     else if (event === 'session.message') session.messages.push((data as PopEventData<'session.message'>).message);
+    else if (event === 'reflex.ducked') session.ducked.push(data as PopEventData<'reflex.ducked'>);
     else session.callerStates.push((data as PopEventData<'session.caller'>).state);
   }
 
@@ -200,6 +219,7 @@ export class ScriptedCore implements CoreHandlers, AsyncDisposable {
       played: [],
       messages: [],
       callerStates: [],
+      ducked: [],
       readyCount: 0,
       repipeCount: 0,
       end: null,
