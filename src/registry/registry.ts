@@ -63,7 +63,7 @@ export const nodeRecordSchema = z.object({
     sessions: z.number().int().nonnegative(),
     /** Cores: how late the 20 ms ticker was in the last second, ms at p99; null when nothing ticked. */
     latenessP99Ms: z.number().nonnegative().nullable().optional(),
-    /** Cores: how busy the event loop was in the last second, 0 to 1. */
+    /** Cores: how busy it was in the last second, 0 to 1. */
     utilization: z.number().min(0).max(1).optional(),
   }),
   draining: z.boolean(),

@@ -10,7 +10,9 @@ import { type RecordReader, sealRecord } from './envelope.ts';
 import type { RegistryKeys } from './keys.ts';
 import type { RedisLink } from './link.ts';
 
-export type SessionChange = Partial<Pick<SessionRecord, 'pop' | 'core' | 'zone' | 'epoch' | 'state' | 'end' | 'placement'>>;
+export type SessionChange = Partial<
+  Pick<SessionRecord, 'pop' | 'core' | 'zone' | 'epoch' | 'state' | 'end' | 'placement'>
+>;
 
 export interface RedisSessionsOptions {
   link: RedisLink;
