@@ -2,7 +2,8 @@
  * What a core at its limit does to the calls that it has when as many again ask: a real core process on one CPU finds its
  * own limit, then twice that is offered for a while through the HTTP door of a POP, each caller who is refused coming back
  * when Retry-After says. Lateness of the running calls' frames before and meanwhile, and how long a refusal takes.
- * Conversations are those of `density` with longer silences: each side speaks a third of the time.
+ * Conversations are those of `density` without the turn model and with longer silences, each side speaking a third of
+ * the time: an answer that began too soon and was taken back would look like a late one.
  */
 import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -18,7 +19,7 @@ const SPEECH_MS = 3_260;
 /** So long that an answer which comes late is over before the caller speaks again: a mouth that is paused is not late. */
 const CYCLE_MS = 10_000;
 const RECORDING_MS = 3_675;
-const METADATA: ConverserMetadata = { replyMs: SPEECH_MS, endSilenceMs: 500, smartTurn: true, greets: false };
+const METADATA: ConverserMetadata = { replyMs: SPEECH_MS, endSilenceMs: 800, smartTurn: false, greets: false };
 const CALL = {
   agent: AGENT,
   metadata: { ...METADATA },
@@ -89,7 +90,7 @@ export async function run({ seconds = DEFAULT_SECONDS, calls, progress, signal }
         admittedMeanwhile: asked.admitted,
         callsAfter: sessions,
         limitAfter: capacity.sessions,
-        eventLoopBusyPercentAfter: busy.utilization * 100,
+        busyPercentAfter: busy.utilization * 100,
         latenessBeforeP50Ms: before.lateness.p50Ms,
         latenessBeforeP99Ms: before.lateness.p99Ms,
         latenessMeanwhileP50Ms: after.lateness.p50Ms,

@@ -8,8 +8,8 @@
  * - Calm for `CALM_SAMPLES` seconds in a row, the gate opens. Calm is well below strained, and what is between the two
  *   changes little: that is the hysteresis. A machine that is never calm would stay closed for ever, so `EASED_SAMPLES`
  *   without strain open the gate too, and `PROBE_SAMPLES` raise the limit by the least.
- * - Open and calm, with the limit nearly used, the limit grows: by a quarter until the first strain, by a twentieth after
- *   it, never beyond what the event loop has time for at the present cost of a session.
+ * - Open and calm, with much of the limit used, the limit grows: by a quarter until the first strain, by a twentieth after
+ *   it, never beyond what there is time for at the present cost of a session.
  */
 
 /** What was measured in one interval, of about a second. */
@@ -20,7 +20,9 @@ export interface LoadSample {
   readonly latenessP99Ms: number | null;
   /** Share of the mouths' frames that left more than 10 ms after they were due; null when too few did. */
   readonly lateFrameShare: number | null;
-  /** Share of the time in which the event loop had work, 0 to 1, waiting for a CPU included. */
+  /**
+   * Share of the time in which the event loop had work, or of its CPUs that the process used, whichever is more: 0 to 1.
+   */
   readonly utilization: number;
 }
 
@@ -31,7 +33,7 @@ export interface AdmissionSettings {
   readonly maxSessions: number;
   /** Later than this at p99 is strained; half of it is calm. */
   readonly latenessTargetMs: number;
-  /** An event loop that is busier than this is strained; nine tenths of it is calm. */
+  /** Busier than this is strained; nine tenths of it is calm. */
   readonly utilizationTarget: number;
 }
 
@@ -42,7 +44,7 @@ export interface AdmissionState {
   readonly limit: number;
   /** Closed: no new session but the fewest, until it is calm. */
   readonly open: boolean;
-  /** Whether it was ever strained: growth is careful from then on. */
+  /** Whether its sessions ever strained it: growth is careful from then on. */
   readonly strainedOnce: boolean;
   /** The verdict of the last sample, and how many in a row had it. */
   readonly verdict: LoadVerdict;
@@ -69,13 +71,13 @@ const LARGEST_DECREASE = 0.7;
 const FIRST_GROWTH = 0.25;
 const GROWTH = 0.05;
 const LEAST_GROWTH = 2;
-/** The limit grows when so much of it is used. */
-const NEARLY_USED = 0.8;
+/** The limit grows when so much of it is used: policies that keep head-room never let placement use more than half. */
+const MUCH_USED = 0.4;
 const CALM_LATENESS = 0.5;
 const CALM_UTILIZATION = 0.9;
 /** Frames that leave late, of all. */
 const MAX_LATE_FRAMES = 0.01;
-/** Of fewer sessions, or a loop with more time than this, the cost of one cannot be told. */
+/** Of fewer sessions, or with more time left than this, the cost of one cannot be told. */
 const FORECAST_SESSIONS = 8;
 const FORECAST_UTILIZATION = 0.3;
 
@@ -106,6 +108,8 @@ export function nextState(state: AdmissionState, sample: LoadSample, settings: A
   const eased = verdict === 'strained' ? 0 : state.eased + 1;
   const same = { ...state, verdict, inARow, eased, settling };
   if (verdict === 'strained' && inARow >= STRAINED_SAMPLES) {
+    // So few sessions are not the reason: a start, or another program. The limit says nothing of those.
+    if (sample.sessions < settings.minSessions) return { ...same, open: false };
     const closed = { ...same, open: false, strainedOnce: true };
     if (settling > 0) return closed;
     return { ...closed, limit: decreased(state.limit, sample.sessions, settings), settling: SETTLE_SAMPLES };
@@ -113,7 +117,7 @@ export function nextState(state: AdmissionState, sample: LoadSample, settings: A
   const calm = verdict === 'calm' && inARow >= CALM_SAMPLES;
   if (!calm && eased < EASED_SAMPLES) return same;
   const open = { ...same, open: true };
-  if (settling > 0 || sample.sessions < state.limit * NEARLY_USED) return open;
+  if (settling > 0 || sample.sessions < state.limit * MUCH_USED) return open;
   if (!calm && eased < PROBE_SAMPLES) return open;
   const limit = increased(state, sample, settings, calm);
   return limit === state.limit ? open : { ...open, limit, eased: 0, settling: GROWTH_SETTLE_SAMPLES };
@@ -130,7 +134,7 @@ function increased(state: AdmissionState, sample: LoadSample, settings: Admissio
   return Math.max(state.limit, bounded(Math.min(grown, forecast(sample, settings)), settings));
 }
 
-/** Sessions for which the event loop has time, if each costs what each costs now. */
+/** Sessions for which there is time, if each costs what each costs now. */
 function forecast({ sessions, utilization }: LoadSample, { utilizationTarget }: AdmissionSettings): number {
   if (sessions < FORECAST_SESSIONS || utilization < FORECAST_UTILIZATION) return Number.POSITIVE_INFINITY;
   return Math.floor((sessions * utilizationTarget) / utilization);

@@ -73,10 +73,7 @@ export class Admission {
         'antipode_core_admission_open',
         '1 while it takes new sessions up to that, 0 while it is strained.',
       ),
-      utilization: gaugeOf(
-        'antipode_core_event_loop_utilization',
-        'Share of the last second in which the event loop had work.',
-      ),
+      utilization: gaugeOf('antipode_core_utilization', 'How busy the core was in the last second, 0 to 1.'),
       lateness: gaugeOf(
         'antipode_core_tick_lateness_p99_seconds',
         'How late the 20 ms ticker woke up in the last second, p99.',

@@ -57,8 +57,11 @@ export interface PlanRequest {
   /** Where the session runs now; at its node it has a slot, however full that is. */
   readonly current?: { readonly coreRegion: string; readonly coreNode?: string } | null;
   readonly excludedCores?: readonly string[];
-  /** High: it may use the slots that cores keep for such sessions. @defaultValue normal */
-  readonly priority?: 'normal' | 'high';
+  /**
+   * High: it may use the slots that cores keep for such sessions. A take-over: its caller is speaking already, and cores
+   * take it beyond the sessions that they announce. @defaultValue normal
+   */
+  readonly priority?: 'normal' | 'high' | 'take-over';
   /** 0..1, the same for the same session: who is in a canary's share. */
   readonly draw: number;
 }

@@ -301,7 +301,9 @@ export class Plan {
       };
     }
     const n1 = this.#policy.cores.headroom === 'n-1';
-    if (n1 && place.sessions >= place.capacity - place.largest) {
+    // What the head-room is for.
+    const isTakeOver = request.priority === 'take-over';
+    if (n1 && !isTakeOver && place.sessions >= place.capacity - place.largest) {
       return { code: 'headroom', reason: `${name} could not lose its largest core and hold its sessions` };
     }
     return null;
@@ -411,6 +413,12 @@ function allowedNodes(nodes: readonly NodeState[], { nodes: outside }: Forbidden
   return outside.size === 0 ? nodes : nodes.filter(({ nodeId }) => !outside.has(nodeId));
 }
 
+/** Sessions up to which a node takes one of this priority; an excluded node takes none. */
+function limitFor(priority: PlanRequest['priority'], { limit, kept }: NodeState): number {
+  if (priority === 'take-over') return limit > 0 ? Number.POSITIVE_INFINITY : 0;
+  return priority === 'high' ? limit : limit - kept;
+}
+
 /** The node with room that has the smallest share of it taken; nodes come sorted by that. */
 function leastLoaded(
   nodes: readonly NodeState[],
@@ -422,7 +430,7 @@ function leastLoaded(
   for (const node of nodes) {
     if (node.draining) continue;
     const sessions = node.sessions + (promised?.get(node.nodeId) ?? 0);
-    if (sessions >= (priority === 'high' ? node.limit : node.limit - node.kept)) continue;
+    if (sessions >= limitFor(priority, node)) continue;
     const load = sessions / node.capacity;
     if (load < bestLoad) {
       best = node;

@@ -6,6 +6,7 @@ import express, { type Request, Router } from 'express';
 import { AntipodeError } from '../errors.ts';
 import type { CallerPlaces, PlacementService } from '../placement/index.ts';
 import type { Registry } from '../registry/index.ts';
+import type { ApiKey } from './api-keys.ts';
 import type { Gate } from './gate.ts';
 import { candidateViews, predictionView, whyPlaced } from './placement-view.ts';
 import { methodNotAllowed, validBody } from './rest-errors.ts';
@@ -26,10 +27,10 @@ export interface PlacementRoutesOptions {
 export function placementRoutes(options: PlacementRoutesOptions): Router {
   const { gate, placement, places } = options;
   const router = Router();
-  const demandKey = (request: Request): void => {
-    if (gate.callerOf(request).kind !== 'api-key') {
-      throw new AntipodeError('ERR_UNAUTHORIZED', 'Placement needs an API key: Authorization: Bearer <key>.');
-    }
+  const demandKey = (request: Request): ApiKey => {
+    const caller = gate.callerOf(request);
+    if (caller.kind === 'api-key') return caller.key;
+    throw new AntipodeError('ERR_UNAUTHORIZED', 'Placement needs an API key: Authorization: Bearer <key>.');
   };
 
   router
@@ -45,7 +46,7 @@ export function placementRoutes(options: PlacementRoutesOptions): Router {
     .post(
       (request, _response, next) => {
         gate.demandRate(request);
-        demandKey(request);
+        gate.demandKeyRate(request, demandKey(request));
         next();
       },
       express.json({ limit: options.maxBodyBytes }),
@@ -62,6 +63,7 @@ export function placementRoutes(options: PlacementRoutesOptions): Router {
             ...(caller.probesMs !== undefined && { probes: new Map(Object.entries(caller.probesMs)) }),
           },
           pop: null,
+          priority: demandKey(request).priority,
           key: crypto.randomUUID(),
         });
         const { choice, reservation } = placed;

@@ -17,7 +17,7 @@ import {
   type ResidencyRecord,
   type ResidencyRecordView,
 } from '../placement/index.ts';
-import type { NodeStores, Registry, SessionHome, SessionRecord } from '../registry/index.ts';
+import type { NodeStores, Registry, SessionRecord } from '../registry/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import type { SessionPriority } from './api-keys.ts';
 import type { LostCall, MediaEdge, Successor } from './call-port.ts';
@@ -32,6 +32,7 @@ import {
   type SignalingData,
 } from './protocol.ts';
 import { SessionCounts } from './session-counts.ts';
+import { SessionHomes } from './session-homes.ts';
 import { newRecord } from './session-record.ts';
 import { confinementOf, SessionResidency } from './session-residency.ts';
 import type { SignalingMetrics } from './signaling-metrics.ts';
@@ -74,14 +75,12 @@ interface Entry {
   written: Promise<void>;
 }
 
-/** A home that was taken over is not renewed: its POP alone decides who has the call. */
-const HOME_LEASE_MS = 6_000;
-
 export class SessionBook implements SessionDoor {
   readonly #options: SessionBookOptions;
   readonly #entries = new Map<string, Entry>();
   readonly #counts: SessionCounts;
   readonly #ended: EndedSessions;
+  readonly #homes: SessionHomes;
   /** Sessions that ended and whose record is not written, or whose media is not closed yet. */
   readonly #settling = new Map<string, { written: Promise<void>; settled: Promise<void> }>();
   /** What each session's data touched; as long as the session can be asked about. */
@@ -91,6 +90,7 @@ export class SessionBook implements SessionDoor {
   constructor(options: SessionBookOptions) {
     this.#options = options;
     const { clock, registry, log } = options;
+    this.#homes = new SessionHomes(options);
     this.#counts = new SessionCounts(options.config.limits.maxSessions);
     this.#ended = new EndedSessions({
       clock,
@@ -335,14 +335,13 @@ export class SessionBook implements SessionDoor {
    * @throws ERR_SESSION_UNKNOWN, what placing throws, ERR_REGISTRY_CONFLICT when somebody else has the session
    */
   async #placedAnew(ask: PlaceAsk, lost: LostCall): Promise<{ placed: Placed; epoch: number }> {
-    const { placement, registry, nodeId } = this.#options;
+    const { placement } = this.#options;
     const { sessionId, excludedCores } = lost;
     const entry = this.#entries.get(sessionId);
     if (!entry) throw unknownSession();
-    const placed = await placement.place({ ...ask, excludedCores });
+    const placed = await placement.place({ ...ask, excludedCores, priority: 'take-over' });
     try {
-      const home = { pop: nodeId, core: placed.core.nodeId, zone: registry.zone };
-      const epoch = await this.#takeHome(lost, home);
+      const epoch = await this.#homes.take(lost, placed.core.nodeId);
       if (this.#entries.get(sessionId) !== entry) throw unknownSession();
       if (!placed.reservation.hold())
         throw new AntipodeError('ERR_PLACEMENT_NO_CORE', 'The reserved slot has expired.');
@@ -353,25 +352,6 @@ export class SessionBook implements SessionDoor {
       placed.reservation.release();
       throw error;
     }
-  }
-
-  /** Without the registry the POP's own count holds: nobody else has the caller. */
-  async #takeHome({ sessionId, epoch }: LostCall, home: Omit<SessionHome, 'epoch'>): Promise<number> {
-    const { registry, log } = this.#options;
-    try {
-      return (await registry.directory.takeOver(sessionId, epoch, home, HOME_LEASE_MS)).epoch;
-    } catch (error) {
-      if (asAntipodeError(error).code !== 'ERR_REGISTRY_UNAVAILABLE') throw error;
-      log.warn({ sessionId, epoch: epoch + 1 }, 'a session is taken over without the registry');
-      return epoch + 1;
-    }
-  }
-
-  #releaseHome(sessionId: string, epoch: number): void {
-    const { registry, log } = this.#options;
-    registry.directory
-      .release(sessionId, epoch)
-      .catch((error) => log.warn({ sessionId, err: error }, "a session's home was not released"));
   }
 
   /** @throws ERR_NOT_FOUND */
@@ -401,7 +381,7 @@ export class SessionBook implements SessionDoor {
     this.#ended.add(sessionId, end);
     this.#residency.get(sessionId)?.ended(end.reason);
     this.#options.metrics.sessionEnded(end.code);
-    if (session.epoch > 1) this.#releaseHome(sessionId, session.epoch);
+    this.#homes.release(sessionId, session.epoch);
     const settled = Promise.all([entry.written, closed]).then(() => {
       this.#settling.delete(sessionId);
     });

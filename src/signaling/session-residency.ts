@@ -31,7 +31,12 @@ export class SessionResidency {
     this.#placement = placement;
     this.#coreRegion = placed.core.region;
     this.#promised = promisedBy(placed);
-    this.#add('node', pop.nodeId, pop.region, 'POP: ends the media of the caller, keeps 30 s of it in memory');
+    this.#add(
+      'node',
+      pop.nodeId,
+      pop.region,
+      'POP: ends the media of the caller, keeps 30 s of it and the journal of the call in memory',
+    );
     this.#stores(pop, { registry: 'the record of the session, without words or sound', logs: POP_LOGS });
     this.#core(placed);
   }

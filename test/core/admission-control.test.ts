@@ -124,6 +124,18 @@ describe('the limit', () => {
     expect(fed(grown, ...times(5, at80)).limit).toBe(100);
   });
 
+  it('grows where policies let placement use half of it', () => {
+    let state = firstState(SETTINGS);
+    for (let second = 0; second < 60; second++) state = fed(state, sample(Math.floor(state.limit / 2), 1));
+    expect(state.limit).toBe(200);
+  });
+
+  it('is not moved by what a core suffers with the fewest sessions, as at its start', () => {
+    const started = fed(firstState(SETTINGS), ...times(20, sample(2, 80, { utilization: 1 })));
+    expect(started).toMatchObject({ open: false, limit: 64, strainedOnce: false });
+    expect(fed(started, ...times(2, sample(2, 1)))).toMatchObject({ open: true, limit: 64 });
+  });
+
   it('does not grow when few sessions use it, nor beyond what the loop has time for', () => {
     expect(fed(firstState(SETTINGS), ...times(20, sample(20, 1))).limit).toBe(64);
     expect(fed(firstState(SETTINGS), ...times(2, sample(60, 2, { utilization: 0.75 }))).limit).toBe(68);
@@ -137,7 +149,7 @@ describe('the limit', () => {
   });
 
   it('never leaves its bounds', () => {
-    expect(fed(firstState(SETTINGS), ...times(60, sample(0, 30))).limit).toBe(8);
+    expect(fed(firstState(SETTINGS), ...times(60, sample(8, 30))).limit).toBe(8);
     let state = firstState(SETTINGS);
     for (let second = 0; second < 60; second++) state = fed(state, sample(state.limit, 1));
     expect(state.limit).toBe(200);

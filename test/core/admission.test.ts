@@ -107,7 +107,8 @@ describe('AdmissionMeter', () => {
   it('tells each second by itself', () => {
     const totals = { mouthFrames: 1_000, mouthLateFrames: 500 };
     let loop = { active: 100, idle: 100, utilization: 0.5 };
-    const meter = new AdmissionMeter({ totals, loop: () => loop });
+    let cpu = { user: 900_000, system: 100_000 };
+    const meter = new AdmissionMeter({ totals, loop: () => loop, cpu: () => cpu, cpus: 2 });
     for (let tick = 1; tick <= 100; tick++) meter.ticked(tick / 10);
     totals.mouthFrames += 200;
     totals.mouthLateFrames += 3;
@@ -117,5 +118,8 @@ describe('AdmissionMeter', () => {
     expect(busy.latenessP99Ms).toBeCloseTo(10, 0);
     loop = { active: 400, idle: 1_800, utilization: 0.18 };
     expect(meter.take(0)).toEqual({ sessions: 0, latenessP99Ms: null, lateFrameShare: null, utilization: 0 });
+    loop = { active: 500, idle: 2_700, utilization: 0.15 };
+    cpu = { user: 1_900_000, system: 300_000 };
+    expect(meter.take(0).utilization).toBe(0.6);
   });
 });

@@ -88,6 +88,21 @@ describe('priorities', () => {
     await client.join(high.body.token);
     expect(pop.edge.callOf(high.body.sessionId).request.priority).toBe('high');
   });
+
+  it('hold for places that are reserved', async () => {
+    const pop = await startPop({
+      nodes: [popRecord(), coreRecord({ capacity: { sessions: 1, reserved: 1 } })],
+      config: { auth: { apiKeys: [{ key: API_KEY }, { key: HIGH_KEY, priority: 'high', sessionsPerMinute: 1 }] } },
+    });
+    const reserve = (key: string) =>
+      pop.rest('POST', '/v1/placements', {
+        body: { agent: 'echo', caller: {}, reserve: true },
+        headers: { authorization: `Bearer ${key}` },
+      });
+    expect((await reserve(API_KEY)).body.error.code).toBe('ERR_PLACEMENT_NO_CORE');
+    expect((await reserve(HIGH_KEY)).status).toBe(201);
+    expect((await reserve(HIGH_KEY)).body.error.code).toBe('ERR_RATE_LIMITED');
+  });
 });
 
 describe('API keys', () => {
