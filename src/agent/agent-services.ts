@@ -10,18 +10,17 @@ import type { Logger, Registry } from '../telemetry/index.ts';
 import { type AgentMetrics, agentMetrics } from './agent-metrics.ts';
 import {
   type AgentStack,
-  type ChosenService,
+  ChosenS2s,
   type ConfinedStack,
   ConfinedStacks,
   chooseServices,
-  createChosenS2s,
   MeteredStt,
   MeteredTts,
   ServiceStack,
   type StackAddress,
   servicesEnvironment,
 } from './services/book/index.ts';
-import { type Catalogue, type Environment, loadCatalogue, resolveService } from './services/catalogue/index.ts';
+import { type Catalogue, type Environment, loadCatalogue } from './services/catalogue/index.ts';
 import { findProgram } from './services/find-program.ts';
 import type { OrMissing } from './services/missing.ts';
 import type { S2s } from './services/s2s.ts';
@@ -89,8 +88,7 @@ export class LocalServices implements AgentServices {
   readonly #hasPocketSphinx: boolean;
   readonly #recognizers = new Map<string, { program: PocketSphinx; metered: LocalRecognizer }>();
   readonly #confined: ConfinedStacks | null;
-  /** Each chosen address, the preferred first. */
-  readonly #s2s: readonly FoundS2s[];
+  readonly #s2s: ChosenS2s;
   readonly #loadingSmartTurn: Promise<void>;
   #smartTurn: SmartTurn | null = null;
   #closing: Promise<void> | null = null;
@@ -105,7 +103,7 @@ export class LocalServices implements AgentServices {
     this.stack = found.stack;
     this.#confined = found.confined;
     this.#s2s = found.s2s;
-    this.s2s = found.s2s[0]?.s2s ?? null;
+    this.s2s = found.s2s.all;
     this.vad = new VadBatcher({
       model: found.model,
       log: options.log,
@@ -147,10 +145,7 @@ export class LocalServices implements AgentServices {
       catalogue,
       stack,
       confined: isEmpty ? null : new ConfinedStacks(stackOptions),
-      s2s: chosen.s2s.map((each) => ({
-        address: addressOfS2s(each, environment),
-        s2s: createChosenS2s(each, { environment, clock, log }),
-      })),
+      s2s: new ChosenS2s(chosen.s2s, { environment, clock, log, metrics: metrics.services }),
       flite: program === null ? { missing: FLITE_MISSING } : meteredFlite(program, clock),
       pocketsphinx: pocketsphinxProgram !== null && hasModel,
     });
@@ -171,10 +166,9 @@ export class LocalServices implements AgentServices {
    */
   within(endpoints: readonly string[]): ConfinedServices {
     const { held, failure } = this.#held(endpoints);
-    const allowed = endpoints.flatMap((id) => this.#s2s.filter(({ address }) => address.id === id))[0];
     const { metrics, catalogue, vad, smartTurn, flite } = this;
     const pocketsphinx = (grammar: SpeechGrammar) => this.pocketsphinx(grammar);
-    const s2s = allowed?.s2s ?? null;
+    const { s2s, addresses } = this.#s2s.within(endpoints);
     const services = { metrics, catalogue, vad, smartTurn, flite, pocketsphinx, s2s };
     return {
       services: {
@@ -184,7 +178,7 @@ export class LocalServices implements AgentServices {
           return held?.stack ?? null;
         },
       },
-      addresses: [...(held?.stack.addresses ?? []), ...(allowed === undefined ? [] : [allowed.address])],
+      addresses: [...(held?.stack.addresses ?? []), ...addresses],
       release: () => held?.release(),
     };
   }
@@ -199,7 +193,7 @@ export class LocalServices implements AgentServices {
 
   /** Where the services of this node are, all of them. */
   get addresses(): readonly StackAddress[] {
-    return [...(this.stack?.addresses ?? []), ...this.#s2s.map(({ address }) => address)];
+    return [...(this.stack?.addresses ?? []), ...this.#s2s.addresses];
   }
 
   pocketsphinx(grammar: SpeechGrammar): OrMissing<LocalRecognizer> {
@@ -260,23 +254,13 @@ export interface ConfinedServices {
   release(): void;
 }
 
-function addressOfS2s({ entry, choice }: ChosenService<'s2s'>, environment: Environment): StackAddress {
-  const { region, baseUrl } = resolveService(entry!, environment, choice.region);
-  return { id: `${entry!.id}@${region}`, region, host: new URL(baseUrl).hostname };
-}
-
-interface FoundS2s {
-  readonly address: StackAddress;
-  readonly s2s: S2s;
-}
-
 interface Found {
   readonly model: SileroModel;
   readonly metrics: AgentMetrics;
   readonly catalogue: Catalogue;
   readonly stack: ServiceStack | null;
   readonly confined: ConfinedStacks | null;
-  readonly s2s: readonly FoundS2s[];
+  readonly s2s: ChosenS2s;
   readonly flite: OrMissing<LocalVoice>;
   readonly pocketsphinx: boolean;
 }

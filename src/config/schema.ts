@@ -137,7 +137,7 @@ export const configSchema = z.strictObject({
           minSessions: z.number().int().min(1).max(100_000).default(8),
           /** Its 20 ms ticker later than this at p99 of a second: strained, no new sessions. */
           latenessTargetMs: z.number().min(1).max(100).default(10),
-          /** Its event loop busier than this: strained. */
+          /** Its event loop, or its CPUs, busier than this: strained. */
           utilizationTarget: z.number().min(0.1).max(1).default(0.85),
           /** Share of its sessions that is kept for those of high priority. */
           reservedShare: z.number().min(0).max(0.9).default(0),

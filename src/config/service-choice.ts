@@ -37,7 +37,7 @@ const llmChoice = z.strictObject({
   temperature: z.number().min(0).max(2).optional(),
 });
 const ttsChoice = z.strictObject({ ...common, firstResponseMs, voice, language });
-const s2sChoice = z.strictObject({ ...common, voice, language });
+const s2sChoice = z.strictObject({ ...common, firstResponseMs, voice, language });
 
 /** The first is used, the others take over in their order when it fails. */
 const listOf = <Choice extends z.ZodType>(choice: Choice, max = 8) =>
@@ -47,11 +47,7 @@ export const serviceChoices = {
   stt: listOf(sttChoice),
   llm: listOf(llmChoice),
   tts: listOf(ttsChoice),
-  /** One, at each of its regions that are to be used: a conversation cannot be moved to another such service yet. */
-  s2s: listOf(s2sChoice).refine(
-    (choices) => new Set(choices.map(({ service }) => service)).size <= 1,
-    'one service only, though at several of its regions',
-  ),
+  s2s: listOf(s2sChoice),
 };
 
 /** Milliseconds after which a second request is made for the same answer; 0: both at once; null: never. */

@@ -103,7 +103,6 @@ describe('loadConfig()', () => {
   it.each([
     ['a service without a name', 'services:\n  stt: ["/nova-3"]\n', 'services.stt.0.service'],
     ['a time that is too short', 'services:\n  stt: [{service: deepgram, timeoutMs: 1}]\n', 'services.stt.0.timeoutMs'],
-    ['two services for one conversation', 'services:\n  s2s: [openai, xai]\n', 'services.s2s'],
     ['a port out of range', 'http:\n  port: 70000\n', 'http.port'],
     ['a public URL that is no web address', 'http:\n  publicUrl: ftp://x\n', 'http.publicUrl'],
     ['a short API key', 'auth:\n  apiKeys: [short]\n', 'auth.apiKeys.0.key'],

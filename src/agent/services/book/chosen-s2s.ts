@@ -1,13 +1,85 @@
-/** The speech-to-speech service that is chosen. It tells of its runs itself, and keeps a conversation over lost connections. */
-import { type CreateS2sOptions, createS2s } from '../catalogue/index.ts';
+/**
+ * The speech-to-speech services that are chosen, each with its breaker and its address. They tell of their runs
+ * themselves, and keep a conversation over lost connections.
+ */
+import type { Clock } from '../../../clock.ts';
+import type { Logger } from '../../../telemetry/index.ts';
+import { createS2s, type Environment, resolveService, s2sModel } from '../catalogue/index.ts';
+import type { OpenAiRealtime } from '../s2s/openai-realtime.ts';
 import type { S2s } from '../s2s.ts';
 import type { ChosenService } from './chosen-services.ts';
 import { refusedWithPath } from './refused-with-path.ts';
+import { ResilientS2s } from './resilient-s2s.ts';
+import { serviceBreaker } from './service-breaker.ts';
+import type { Endpoint } from './service-line.ts';
+import type { ServiceMetrics } from './service-metrics.ts';
+import type { StackAddress } from './service-stack.ts';
 
-/** @throws ERR_CONFIG_INVALID with the path of the choice, when it cannot work here */
-export function createChosenS2s(
-  { path, choice, entry }: ChosenService<'s2s'>,
-  options: Pick<CreateS2sOptions, 'environment' | 'clock' | 'log'>,
-): S2s {
-  return refusedWithPath(path, () => createS2s(entry!, { ...choice, ...options }));
+/** Longest wait for a connection while another service could take over, ms. */
+export const S2S_FIRST_RESPONSE_MS = 2_500;
+
+export interface ChosenS2sOptions {
+  environment: Environment;
+  clock: Clock;
+  log: Logger;
+  metrics: ServiceMetrics;
+  /** 0..1, for the jitter of breakers. */
+  random?: () => number;
+}
+
+interface FoundS2s {
+  readonly address: StackAddress;
+  readonly endpoint: Endpoint<OpenAiRealtime>;
+}
+
+/** The breakers are those of the node, whichever of the services a session may use. */
+export class ChosenS2s {
+  readonly #options: ChosenS2sOptions;
+  readonly #found: readonly FoundS2s[];
+
+  /** @throws ERR_CONFIG_INVALID with the path of a choice that cannot work here */
+  constructor(chosen: readonly ChosenService<'s2s'>[], options: ChosenS2sOptions) {
+    this.#options = options;
+    const { environment, clock, log, metrics, random } = options;
+    this.#found = chosen.map(({ path, choice, entry }) => {
+      const { region, baseUrl } = refusedWithPath(path, () => resolveService(entry!, environment, choice.region));
+      const { id } = entry!;
+      const service = refusedWithPath(path, () =>
+        createS2s(entry!, {
+          ...{ ...choice, environment, clock, log },
+          onUnknownEvent: () => metrics.unknownEvents.inc({ kind: 's2s', service: id }),
+        }),
+      );
+      const isAlone = chosen.filter((other) => other.entry!.id === id).length === 1;
+      const label = isAlone ? id : `${id}/${s2sModel(entry!, choice.model)}@${region}`;
+      const breaker = serviceBreaker({ kind: 's2s', service: label, clock, log, metrics, random });
+      const address = { id: `${id}@${region}`, region, host: new URL(baseUrl).hostname };
+      return {
+        address,
+        endpoint: { label, service, breaker, firstResponseMs: choice.firstResponseMs ?? S2S_FIRST_RESPONSE_MS },
+      };
+    });
+  }
+
+  /** All of them, the preferred first; null when there is none. */
+  get all(): S2s | null {
+    return this.#line(this.#found);
+  }
+
+  get addresses(): readonly StackAddress[] {
+    return this.#found.map(({ address }) => address);
+  }
+
+  /** Those at some endpoints, `service@region`, in the order of these; no other takes over from them. */
+  within(endpoints: readonly string[]): { readonly s2s: S2s | null; readonly addresses: readonly StackAddress[] } {
+    const allowed = endpoints.flatMap((id) => this.#found.filter(({ address }) => address.id === id));
+    return { s2s: this.#line(allowed), addresses: allowed.map(({ address }) => address) };
+  }
+
+  #line(found: readonly FoundS2s[]): S2s | null {
+    if (found.length === 0) return null;
+    const { clock, log, metrics } = this.#options;
+    const { failovers, hedges } = metrics;
+    return new ResilientS2s({ endpoints: found.map(({ endpoint }) => endpoint), clock, log, failovers, hedges });
+  }
 }

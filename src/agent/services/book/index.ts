@@ -1,5 +1,5 @@
 /** Public face of the book of services: what is chosen, and the stack that agents use. */
-export { createChosenS2s } from './chosen-s2s.ts';
+export { ChosenS2s, type ChosenS2sOptions } from './chosen-s2s.ts';
 export {
   type ChosenService,
   type ChosenServices,
@@ -18,6 +18,7 @@ export { MeteredLlm } from './metered-llm.ts';
 export { MeteredStt } from './metered-stt.ts';
 export { MeteredTts } from './metered-tts.ts';
 export { ResilientLlm } from './resilient-llm.ts';
+export { ResilientS2s, type ResilientS2sOptions } from './resilient-s2s.ts';
 export { ResilientStt, type ResilientSttOptions } from './resilient-stt.ts';
 export { ResilientTts } from './resilient-tts.ts';
 export { ResilientTurnDetector, type ResilientTurnDetectorOptions } from './resilient-turn-detector.ts';

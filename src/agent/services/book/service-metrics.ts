@@ -23,5 +23,11 @@ export function serviceMetrics(registry: Registry) {
       'Second requests that were made for an answer because its first word or sound was late, or at once; by which gave it.',
       ['kind', 'from', 'to', 'outcome'],
     ),
+    unknownEvents: counter(
+      registry,
+      'antipode_service_unknown_events_total',
+      'Events of an AI service that nothing here reads; their names are in the log, once each.',
+      ['kind', 'service'],
+    ),
   };
 }

@@ -22,7 +22,7 @@ import type { OrMissing } from '../missing.ts';
 import type { Stt, SttStream, SttStreamHandlers, TurnDetectingStt } from '../stt.ts';
 import type { Tts } from '../tts.ts';
 import type { ChosenService, ChosenServices } from './chosen-services.ts';
-import { CircuitBreaker } from './circuit-breaker.ts';
+import type { CircuitBreaker } from './circuit-breaker.ts';
 import { MeteredLlm } from './metered-llm.ts';
 import { MeteredStt } from './metered-stt.ts';
 import { MeteredTts } from './metered-tts.ts';
@@ -32,6 +32,7 @@ import { ResilientLlm } from './resilient-llm.ts';
 import { ResilientStt } from './resilient-stt.ts';
 import { ResilientTts } from './resilient-tts.ts';
 import { ResilientTurnDetector } from './resilient-turn-detector.ts';
+import { serviceBreaker } from './service-breaker.ts';
 import type { Endpoint } from './service-line.ts';
 import type { MeteredService } from './service-meter.ts';
 import type { ServiceMetrics } from './service-metrics.ts';
@@ -280,20 +281,6 @@ class StackBuilder {
 
   #breaker(kind: Kind, service: string): CircuitBreaker {
     const { clock, log, metrics, random } = this.#options;
-    metrics.breakerOpen.set({ kind, service }, 0);
-    return new CircuitBreaker({
-      clock,
-      ...(random !== undefined && { random }),
-      onChange: (state) => {
-        metrics.breakerOpen.set({ kind, service }, state.name === 'closed' ? 0 : 1);
-        if (state.name === 'closed') log.info({ kind, service }, 'a service works again');
-        else if (state.name === 'half-open') log.info({ kind, service }, 'a service is tried again');
-        else {
-          const forMs = Math.round(state.untilMs - clock.now());
-          // A trial that its caller gave up tells nothing new.
-          if (forMs > 0) log.warn({ kind, service, forMs }, 'a service is left alone after failures');
-        }
-      },
-    });
+    return serviceBreaker({ kind, service, clock, log, metrics, random });
   }
 }

@@ -2,7 +2,6 @@
 import type { Clock } from '../../../clock.ts';
 import type { Logger } from '../../../telemetry/index.ts';
 import { OPENAI_REALTIME_DEFAULTS, OpenAiRealtime } from '../s2s/openai-realtime.ts';
-import type { S2s } from '../s2s.ts';
 import { type Adapters, nothingSpeaks, speaks, UNNAMED_MODEL } from './adapter.ts';
 import { type Environment, resolveService } from './resolve.ts';
 import type { S2sEntry } from './schema.ts';
@@ -22,6 +21,8 @@ export interface CreateS2sOptions {
   readonly log: Logger;
   /** Longest silence of an answer; without it the adapter's own. */
   readonly timeoutMs?: number;
+  /** Told of each event that nothing here reads, by its name. */
+  onUnknownEvent?(type: string): void;
 }
 
 export const S2S_ADAPTERS: Adapters = { 'openai-realtime': { model: OPENAI_REALTIME_DEFAULTS.model } };
@@ -34,9 +35,9 @@ export function s2sModel({ id, models }: S2sEntry, wanted: string | undefined): 
 }
 
 /** @throws ERR_SERVICE_UNAVAILABLE when a key is missing; ERR_CONFIG_INVALID for what the entry has not */
-export function createS2s(entry: S2sEntry, options: CreateS2sOptions): S2s {
+export function createS2s(entry: S2sEntry, options: CreateS2sOptions): OpenAiRealtime {
   if (!speaks(S2S_ADAPTERS, entry)) throw nothingSpeaks(entry);
-  const { environment, clock, log, voice, language, timeoutMs } = options;
+  const { environment, clock, log, voice, language, timeoutMs, onUnknownEvent } = options;
   const { baseUrl, apiKey, region } = resolveService(entry, environment, options.region);
   return new OpenAiRealtime({
     name: entry.id,
@@ -51,5 +52,6 @@ export function createS2s(entry: S2sEntry, options: CreateS2sOptions): S2s {
     ...(voice !== undefined && { voice }),
     ...(language !== undefined && { language }),
     ...(timeoutMs !== undefined && { replyTimeoutMs: timeoutMs }),
+    ...(onUnknownEvent !== undefined && { onUnknownEvent }),
   });
 }

@@ -1,12 +1,22 @@
 /**
  * A link that is replaced when it is lost: tried again after growing delays, for a time and a number of losses, then
- * given up for good. Knows no messages; who uses it says when a connection is set up and when it has proved itself.
+ * given up for good. Knows no messages, nor where the next connection goes; who uses it says that, when a connection is
+ * set up and when it has proved itself.
  */
 import type { Timer } from '../../../clock.ts';
 import { type AntipodeError, asAntipodeError, type ErrorCode } from '../../../errors.ts';
 import { LINK_DEFAULTS, Link, type LinkOptions } from './link.ts';
 
+/** Where a connection goes. */
+export type LinkTarget = Pick<LinkOptions, 'label' | 'url' | 'headers' | 'establishTimeoutMs' | 'heartbeatMs'>;
+
 export interface LastingLinkHandlers {
+  /** For the next connection. Throws when there may be none now: that counts as a try. */
+  target(): LinkTarget;
+  /** Until `target` may be asked again, ms; infinite for never. Asked after `ended`. */
+  waitMs(): number;
+  /** A connection has ended, other than by us. `final`: the same would come of another try at that target. */
+  ended(error: AntipodeError, final: boolean): void;
   /** A connection is open and wants to be set up. */
   opened(): void;
   message(value: unknown): void;
@@ -16,7 +26,7 @@ export interface LastingLinkHandlers {
   died(error: AntipodeError): void;
 }
 
-export interface LastingLinkOptions extends Omit<LinkOptions, 'handlers'> {
+export interface LastingLinkOptions extends Pick<LinkOptions, 'clock' | 'maxBufferedBytes' | 'maxFrameBytes'> {
   handlers: LastingLinkHandlers;
   reconnectForMs: number;
   /** In a row, without `proved` in between. */
@@ -44,21 +54,29 @@ export class LastingLink {
 
   connect(): void {
     if (this.#closed) return;
+    let target: LinkTarget;
     try {
-      this.#link = this.#newLink();
+      target = this.#options.handlers.target();
+    } catch (cause) {
+      this.#again(asAntipodeError(cause, 'ERR_SERVICE_UNAVAILABLE', 'No service may be connected to.'));
+      return;
+    }
+    try {
+      this.#link = this.#newLink(target);
     } catch (cause) {
       // Stopped before anything was sent, as for a host that this call must not reach.
       this.close();
-      const { label, handlers } = this.#options;
-      handlers.died(asAntipodeError(cause, 'ERR_SERVICE_UNAVAILABLE', `${label} cannot be connected to.`));
+      const { handlers } = this.#options;
+      handlers.died(asAntipodeError(cause, 'ERR_SERVICE_UNAVAILABLE', `${target.label} cannot be connected to.`));
     }
   }
 
-  #newLink(): Link {
-    const { handlers, reconnectForMs, maxLosses: _, clock, establishTimeoutMs, ...options } = this.#options;
+  #newLink({ establishTimeoutMs, ...target }: LinkTarget): Link {
+    const { handlers, reconnectForMs, maxLosses: _, clock, ...options } = this.#options;
     const leftMs = Math.max(1, reconnectForMs - (clock.now() - this.#awaySinceMs));
     return new Link({
       ...options,
+      ...target,
       clock,
       establishTimeoutMs: Math.min(establishTimeoutMs ?? LINK_DEFAULTS.establishTimeoutMs, leftMs),
       handlers: {
@@ -96,19 +114,30 @@ export class LastingLink {
     this.#link?.fail(code, message, cause);
   }
 
+  /** Give this connection up as one that the service refuses; another is tried elsewhere, if there is one. */
+  refuse(error: AntipodeError): void {
+    this.#link?.refuse(error);
+  }
+
   #ended(error: AntipodeError, final: boolean): void {
     if (this.#closed) return;
-    const { clock, handlers, reconnectForMs, maxLosses } = this.#options;
+    const { clock, handlers } = this.#options;
     this.#link = null;
     if (this.#established) {
       this.#established = false;
       this.#awaySinceMs = clock.now();
       this.#losses++;
     }
-    const delayMs = RETRY_DELAYS_MS[Math.min(this.#tries, RETRY_DELAYS_MS.length - 1)]!;
+    handlers.ended(error, final);
+    this.#again(error);
+  }
+
+  #again(error: AntipodeError): void {
+    const { clock, handlers, reconnectForMs, maxLosses } = this.#options;
+    const delayMs = Math.max(RETRY_DELAYS_MS[Math.min(this.#tries, RETRY_DELAYS_MS.length - 1)]!, handlers.waitMs());
     this.#tries++;
     const isLate = clock.now() + delayMs - this.#awaySinceMs > reconnectForMs;
-    if (final || isLate || this.#losses > maxLosses) {
+    if (isLate || this.#losses > maxLosses) {
       this.close();
       handlers.died(error);
       return;

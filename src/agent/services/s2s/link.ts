@@ -120,6 +120,11 @@ export class Link {
     this.#end(new AntipodeError(code, message, { cause }), false);
   }
 
+  /** As `fail`, for a service that would answer another try the same way. */
+  refuse(error: AntipodeError): void {
+    this.#end(error, true);
+  }
+
   #receive(data: RawData, isBinary: boolean): void {
     if (this.#ended) return;
     // Whatever comes is a sign of life.

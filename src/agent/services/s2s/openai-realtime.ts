@@ -7,6 +7,7 @@ import type { Clock } from '../../../clock.ts';
 import { AntipodeError } from '../../../errors.ts';
 import type { Logger } from '../../../telemetry/index.ts';
 import type { S2s, S2sOpenOptions, S2sSession } from '../s2s.ts';
+import { type RealtimeRoute, SingleRoute } from './realtime-route.ts';
 import { RealtimeSession } from './realtime-session.ts';
 import type { RealtimeQuirks, RealtimeTurnDetection } from './realtime-setup.ts';
 
@@ -43,6 +44,8 @@ export interface OpenAiRealtimeOptions {
   reconnectForMs?: number;
   /** Connections in a row that may be lost before an answer was whole. */
   maxLosses?: number;
+  /** Told of each event that nothing here reads, by its name. */
+  onUnknownEvent?(type: string): void;
 }
 
 export const OPENAI_REALTIME_DEFAULTS = {
@@ -61,6 +64,7 @@ export const OPENAI_REALTIME_DEFAULTS = {
   replyTimeoutMs: 8_000,
   reconnectForMs: 12_000,
   maxLosses: 4,
+  onUnknownEvent: () => {},
 } as const satisfies Partial<OpenAiRealtimeOptions>;
 
 export type RealtimeSettings = Required<OpenAiRealtimeOptions>;
@@ -75,7 +79,15 @@ export class OpenAiRealtime implements S2s {
 
   /** @throws ERR_SERVICE_UNAVAILABLE when the key cannot be one; ERR_CONFIG_INVALID when the address is none */
   constructor(options: OpenAiRealtimeOptions) {
-    this.#settings = { ...OPENAI_REALTIME_DEFAULTS, ...options };
+    const { onUnknownEvent = OPENAI_REALTIME_DEFAULTS.onUnknownEvent, ...rest } = options;
+    this.#settings = {
+      ...OPENAI_REALTIME_DEFAULTS,
+      ...rest,
+      onUnknownEvent: (type) => {
+        this.#countUnknown(type);
+        onUnknownEvent(type);
+      },
+    };
     const { name, label, url, apiKey } = this.#settings;
     this.name = name;
     // A key from a file may end in a line end, which no header can carry.
@@ -87,20 +99,18 @@ export class OpenAiRealtime implements S2s {
     }
   }
 
+  /** For a route; holds the key. */
+  get settings(): RealtimeSettings {
+    return this.#settings;
+  }
+
   /** Events that the service sent and nothing here reads, by name. */
   get unknownEvents(): ReadonlyMap<string, number> {
     return this.#unknown;
   }
 
   open(options: S2sOpenOptions): S2sSession {
-    const session = new RealtimeSession({
-      settings: this.#settings,
-      address: addressOf(this.#settings),
-      open: options,
-      onUnknown: (type) => this.#countUnknown(type),
-    });
-    session.connect();
-    return session;
+    return openRealtime(new SingleRoute(this.#settings), options);
   }
 
   #countUnknown(type: string): void {
@@ -112,12 +122,22 @@ export class OpenAiRealtime implements S2s {
   }
 }
 
+/**
+ * A conversation over the services of this dialect that the route gives.
+ * @throws when the parameters of a tool cannot be put in a JSON Schema
+ */
+export function openRealtime(route: RealtimeRoute, open: S2sOpenOptions): S2sSession {
+  const session = new RealtimeSession({ route, open });
+  session.connect();
+  return session;
+}
+
 export interface RealtimeAddress {
   readonly url: URL;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-function addressOf({ url: base, model, apiKey, quirks }: RealtimeSettings): RealtimeAddress {
+export function addressOf({ url: base, model, apiKey, quirks }: RealtimeSettings): RealtimeAddress {
   const url = new URL(base.replace(/^http/, 'ws'));
   if (model !== null) url.searchParams.set('model', model);
   if (apiKey === null) return { url, headers: {} };

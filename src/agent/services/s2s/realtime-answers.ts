@@ -8,6 +8,7 @@ import type { AntipodeError, ErrorCode } from '../../../errors.ts';
 import type { Logger } from '../../../telemetry/index.ts';
 import type { ServiceRun, ServiceWatch } from '../../observe/observation.ts';
 import type { S2sEvent, S2sHeard } from '../s2s.ts';
+import type { RealtimeSettings } from './openai-realtime.ts';
 import type { RealtimeEventOf, RealtimeOutputItem } from './realtime-events.ts';
 import { deletion, RealtimeReply } from './realtime-reply.ts';
 import { RealtimeRequest } from './realtime-request.ts';
@@ -15,15 +16,10 @@ import { resultItem, WIRE_RATE } from './realtime-setup.ts';
 import type { SessionMemory } from './session-memory.ts';
 
 export interface RealtimeAnswersOptions {
-  /** In the catalogue. */
-  service: string;
-  model: string | null;
-  region: string | null;
-  /** The service can cut a sound off. */
-  truncates: boolean;
+  /** Of the one that is connected to, or was last. */
+  service(): Pick<RealtimeSettings, 'name' | 'model' | 'region' | 'quirks' | 'replyTimeoutMs'>;
   clock: Clock;
   log: Logger;
-  replyTimeoutMs: number;
   memory: SessionMemory;
   watch: ServiceWatch | undefined;
   /** Of the session; those of one answer are added to them. */
@@ -105,13 +101,14 @@ export class RealtimeAnswers {
   /** Something came of an answer: the time of one of which nothing comes runs anew. */
   touch(): void {
     this.#timer?.cancel();
-    const { clock, replyTimeoutMs, onSilence } = this.#options;
-    this.#timer = this.#request === null ? null : clock.setTimeout(onSilence, replyTimeoutMs);
+    const { clock, service, onSilence } = this.#options;
+    this.#timer = this.#request === null ? null : clock.setTimeout(onSilence, service().replyTimeoutMs);
   }
 
   /** The caller cut the last answer off. */
   interrupt(heard: S2sHeard): void {
-    const { send, newId, truncates, memory } = this.#options;
+    const { send, newId, service, memory } = this.#options;
+    const truncates = !service().quirks.noTruncate;
     this.#wanted = null;
     this.#owed = null;
     const request = this.#request;
@@ -252,7 +249,8 @@ export class RealtimeAnswers {
     for (const item of request.leftovers) send(deletion(item));
     request.count(usage ?? null, takeSentSeconds());
     this.#endRequest(request.cancelled || status === 'cancelled' ? 'aborted' : (error?.code ?? 'ok'));
-    if (status === 'incomplete') log.warn({ service, reason: details?.reason }, 'an answer was cut short');
+    if (status === 'incomplete')
+      log.warn({ service: service().name, reason: details?.reason }, 'an answer was cut short');
     const goesOn = error === null && status === 'completed' && request.calls > 0;
     if (isWanted && !goesOn) this.#endReply(error);
     this.#pump();
@@ -275,7 +273,8 @@ export class RealtimeAnswers {
     this.touch();
     if (request === null) return;
     request.end(outcome);
-    const { service, model, region, clock, watch, emit } = this.#options;
+    const { clock, watch, emit } = this.#options;
+    const { name: service, model, region } = this.#options.service();
     watch?.ran(request.run({ service, model, region, endedAtMs: clock.now() }));
     if (request.usage !== null) emit({ type: 'usage', usage: request.usage });
   }

@@ -5,28 +5,29 @@
  */
 import { AntipodeError } from '../../../errors.ts';
 import type { S2sEvent, S2sHeard, S2sOpenOptions, S2sSession } from '../s2s.ts';
-import { LastingLink } from './lasting-link.ts';
-import type { RealtimeAddress, RealtimeSettings } from './openai-realtime.ts';
+import { LastingLink, type LinkTarget } from './lasting-link.ts';
+import { addressOf, type RealtimeSettings } from './openai-realtime.ts';
 import { RealtimeAnswers } from './realtime-answers.ts';
 import { RealtimeCaller } from './realtime-caller.ts';
 import { type RealtimeFailure, type RealtimeServerEvent, readServerEvent } from './realtime-events.ts';
+import type { RealtimeRoute, RealtimeTarget } from './realtime-route.ts';
 import { callerItem, itemsOf, type SessionSettings, sessionChange, sessionUpdate, toolsOf } from './realtime-setup.ts';
 import { SessionMemory } from './session-memory.ts';
 
 export interface RealtimeSessionOptions {
-  settings: RealtimeSettings;
-  address: RealtimeAddress;
+  /** Where its connections go. */
+  route: RealtimeRoute;
   open: S2sOpenOptions;
-  onUnknown(type: string): void;
 }
 
 /** We asked for what was so already. */
 const HARMLESS: ReadonlySet<string> = new Set(['response_cancel_not_active', 'item_delete_invalid_item_id']);
 
 export class RealtimeSession implements S2sSession {
-  readonly #settings: RealtimeSettings;
+  readonly #route: RealtimeRoute;
   readonly #open: S2sOpenOptions;
-  readonly #onUnknown: (type: string) => void;
+  /** Of the service that is, was last, or will be first connected to. */
+  #settings: RealtimeSettings;
   readonly #link: LastingLink;
   readonly #memory: SessionMemory;
   readonly #caller: RealtimeCaller;
@@ -36,17 +37,13 @@ export class RealtimeSession implements S2sSession {
   #isAway = false;
   #ids = 0;
 
-  constructor({ settings, address, open, onUnknown }: RealtimeSessionOptions) {
+  constructor({ route, open }: RealtimeSessionOptions) {
+    const { settings } = route.preferred;
+    this.#route = route;
     this.#settings = settings;
     this.#open = open;
-    this.#onUnknown = onUnknown;
-    const { instructions, voice, turns = 'ours' } = open;
-    const tools = toolsOf(open.tools);
-    const { turnDetection, transcriptionModel, language, quirks } = settings;
-    this.#session = {
-      ...{ instructions, tools, turns, turnDetection, transcriptionModel, language, quirks },
-      voice: voice ?? settings.voice,
-    };
+    const { instructions, turns = 'ours' } = open;
+    this.#session = { instructions, tools: toolsOf(open.tools), turns, ...this.#ofService(route.preferred) };
     this.#memory = new SessionMemory(open.history);
     const shared = {
       memory: this.#memory,
@@ -55,31 +52,54 @@ export class RealtimeSession implements S2sSession {
       emit: (event: S2sEvent) => this.#emit(event),
     };
     this.#caller = new RealtimeCaller({ ...shared, turns });
-    const { name: service, model, region, label, clock, log, replyTimeoutMs } = settings;
+    const { clock, log } = settings;
     this.#answers = new RealtimeAnswers({
-      ...{ ...shared, service, model, region, clock, log, replyTimeoutMs },
-      truncates: !quirks.noTruncate,
+      ...{ ...shared, clock, log },
+      service: () => this.#settings,
       watch: open.watch,
       instructions: () => this.#session.instructions,
       newId: (kind) => this.#newId(kind),
-      onSilence: () => this.#link.fail('ERR_SERVICE_TIMEOUT', `${label} said nothing for ${replyTimeoutMs} ms.`),
+      onSilence: () => {
+        const { label, replyTimeoutMs } = this.#settings;
+        this.#link.fail('ERR_SERVICE_TIMEOUT', `${label} said nothing for ${replyTimeoutMs} ms.`);
+      },
       onAnswered: (error) => {
         this.#caller.answered();
-        if (error === null) this.#link.proved();
+        if (error !== null) return;
+        this.#link.proved();
+        this.#route.proved();
       },
       takeSentSeconds: () => this.#caller.takeSentSeconds(),
     });
-    const { connectTimeoutMs, heartbeatMs, reconnectForMs, maxLosses } = settings;
+    const { reconnectForMs, maxLosses } = settings;
     this.#link = new LastingLink({
-      ...{ label, clock, heartbeatMs, reconnectForMs, maxLosses, ...address },
-      establishTimeoutMs: connectTimeoutMs,
+      ...{ clock, reconnectForMs, maxLosses },
       handlers: {
+        target: () => this.#nextTarget(),
+        waitMs: () => route.waitMs(),
+        ended: (error, final) => route.ended(error, final),
         opened: () => this.#link.send(sessionUpdate(this.#session)),
         message: (value) => this.#receive(value),
         lost: (error) => this.#lost(error),
         died: (error) => this.#died(error),
       },
     });
+  }
+
+  /** What of a session's set-up is the service's own. */
+  #ofService({ settings, takesVoice }: RealtimeTarget) {
+    const { turnDetection, transcriptionModel, language, quirks, voice } = settings;
+    const wanted = takesVoice ? this.#open.voice : null;
+    return { turnDetection, transcriptionModel, language, quirks, voice: wanted ?? voice };
+  }
+
+  /** @throws ERR_SERVICE_UNAVAILABLE when no service may be asked now */
+  #nextTarget(): LinkTarget {
+    const target = this.#route.take();
+    this.#settings = target.settings;
+    this.#session = { ...this.#session, ...this.#ofService(target) };
+    const { label, connectTimeoutMs, heartbeatMs } = target.settings;
+    return { label, ...addressOf(target.settings), establishTimeoutMs: connectTimeoutMs, heartbeatMs };
   }
 
   connect(): void {
@@ -143,7 +163,7 @@ export class RealtimeSession implements S2sSession {
     if (this.#isClosed) return;
     const read = readServerEvent(value);
     if ('event' in read) this.#handle(read.event);
-    else if ('unknown' in read) this.#onUnknown(read.unknown);
+    else if ('unknown' in read) this.#settings.onUnknownEvent(read.unknown);
     else {
       const { label } = this.#settings;
       this.#link.fail('ERR_SERVICE_FAILED', `${label} sent an event that makes no sense.`, read.malformed);
@@ -225,6 +245,7 @@ export class RealtimeSession implements S2sSession {
   /** A connection is set up: tell it all that was said, then ask for what is owed. */
   #establish(): void {
     const tookMs = this.#link.establish();
+    this.#route.established();
     for (const part of this.#memory.parts) {
       if (part.kind === 'caller') {
         this.#caller.retell(part);
@@ -266,7 +287,7 @@ export class RealtimeSession implements S2sSession {
     if (code && HARMLESS.has(code)) return;
     log.warn({ service, code, type }, 'the service refused a message');
     const error = this.#errorOf(failure);
-    if (!this.#link.established || code === 'insufficient_quota') this.#died(error);
+    if (!this.#link.established || code === 'insufficient_quota') this.#link.refuse(error);
     else if (code === 'session_expired' || type === 'server_error') {
       this.#link.fail('ERR_SERVICE_FAILED', `${label} ended the session (${code ?? type}).`);
     } else if (eventId) this.#answers.refused(eventId, code ?? null, error);
@@ -296,5 +317,6 @@ export class RealtimeSession implements S2sSession {
     this.#isClosed = true;
     this.#open.signal.removeEventListener('abort', this.#onAbort);
     this.#link.close();
+    this.#route.released();
   }
 }
