@@ -4,7 +4,6 @@
  */
 import { randomInt } from 'node:crypto';
 import type { ClientEvent, ClientMessage, SessionEnd } from '../agent/client-events.ts';
-import { type AgentNote, type ResumedCall, resumedCall, resumedState } from '../agent/journal/index.ts';
 import type { CallPorts } from '../agent/types.ts';
 import type { PipeStream, PopEventData, PopRequestData } from '../backbone/index.ts';
 import type { Clock, Timer } from '../clock.ts';
@@ -13,6 +12,7 @@ import type { Logger } from '../telemetry/index.ts';
 import type { AgentStarter, RunningAgent } from './agent-starter.ts';
 import type { CoreTotals } from './core-metrics.ts';
 import { CallEar } from './ear.ts';
+import { journalPort } from './journal-port.ts';
 import { JournalWriter } from './journal-writer.ts';
 import { MediaBinding } from './media-binding.ts';
 import { CallMouth } from './mouth.ts';
@@ -20,6 +20,7 @@ import type { NodeClock } from './node-clock.ts';
 import { createOpusEncoder, type OpusDecoder } from './opus-codec.ts';
 import type { OpenPipe, PopLink } from './pop-link.ts';
 import { ReflexJudge } from './reflex-judge.ts';
+import { type Resumption, resumptionOf } from './resume.ts';
 
 export interface CoreSessionOptions {
   attach: PopRequestData<'session.attach'>;
@@ -59,11 +60,12 @@ export class CoreSession {
   readonly #judge: ReflexJudge;
   readonly #journal: JournalWriter;
   /** Where another core left off. */
-  readonly #resumed: ResumedCall | null;
+  readonly #resumed: Resumption | null;
   /** The POP does not receive our stream yet. */
   #speaksWhenReady: boolean;
   #messageListeners: ((message: ClientMessage) => void)[] = [];
   #earlyMessages: ClientMessage[] = [];
+  #messagesGiven = 0;
   #agent: RunningAgent | null = null;
   #started = false;
   #binding: MediaBinding | null = null;
@@ -88,11 +90,10 @@ export class CoreSession {
       arm: (armed) => this.link.send('reflex.armed', { ...this.#name, armed }),
       answer: (duck, verdict) => this.link.send('reflex.answered', { ...this.#name, duck, verdict }),
     });
-    const { resume } = options.attach;
-    this.#resumed = resume ? resumedCall(resume.journal, resume.playedTimestamp) : null;
+    this.#resumed = resumptionOf(options.attach);
     this.#speaksWhenReady = this.#resumed !== null;
     this.#journal = new JournalWriter({
-      ...(resume && this.#resumed && { state: resumedState(resume.journal, this.#resumed) }),
+      ...(this.#resumed && { state: this.#resumed.journal }),
       send: (frame) => {
         if (!this.link.connected) return false;
         this.link.send('session.journal', { ...this.#name, ...frame });
@@ -193,6 +194,8 @@ export class CoreSession {
       else this.#log.warn('a client message is dropped: the agent does not listen');
       return;
     }
+    this.#messagesGiven += 1;
+    this.#journal.note({ type: 'messages', given: this.#messagesGiven });
     for (const listener of this.#messageListeners) {
       try {
         listener(message);
@@ -225,6 +228,7 @@ export class CoreSession {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#ended = promise;
     this.#log.info({ code: end.code, reason: end.reason }, 'session ended');
+    this.#journal.flush();
     if (tell) this.link.send('session.ended', { ...this.#name, end });
     this.#abort.abort(new AntipodeError('ERR_SESSION_ENDED', end.reason));
     this.ear.close();
@@ -276,23 +280,12 @@ export class CoreSession {
         void this.end(end, true);
       },
       confinement: attach.confinement,
-      journal: { note: (note) => this.#note(note) },
-      ...(this.#resumed && { resumed: this.#resumed }),
+      journal: journalPort(this.#journal, this.ear),
+      ...(this.#resumed && { resumed: this.#resumed.call }),
       touched: (touch) => {
         if (!this.#ended) this.link.send('session.touched', { ...this.#name, touch });
       },
     };
-  }
-
-  #note(note: AgentNote): void {
-    if (this.#ended) return;
-    if (note.type === 'listened') {
-      const packet = this.ear.packetBefore(note.position);
-      if (packet !== null) this.#journal.note({ type: 'listened', packet });
-    } else if (note.type === 'heard') {
-      const packet = note.position === null ? null : this.ear.packetBefore(note.position);
-      this.#journal.note({ type: 'heard', turn: note.turn, packet });
-    } else this.#journal.note(note);
   }
 
   #onMessage(listener: (message: ClientMessage) => void): () => void {

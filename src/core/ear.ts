@@ -167,7 +167,8 @@ export class CallEar implements Ear {
       : Math.max(SILENCE_AFTER_MS, samples / 16 + SILENCE_MARGIN_MS);
     this.#silenceAtMs = this.#clock.now() + waitMs;
     this.#stream.decoded(view.timestamp, pcm.length);
-    this.#trail.add(view.sequenceNumber, this.#stream.position);
+    const { packetNumber } = view;
+    if (packetNumber !== null) this.#trail.add(packetNumber, this.#stream.position);
     this.#cutter.add(pcm, 'received', arrivedAtMs);
   }
 

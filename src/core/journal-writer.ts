@@ -23,6 +23,8 @@ export interface JournalWriterOptions {
 }
 
 const MAX_WAITING = 2_000;
+/** Sound that may be told with what comes next. */
+const MAX_UNSENT_SOUND_MS = 200;
 /** Well within a control frame of 256 KiB: characters may take three bytes. */
 const MAX_FRAME_CHARACTERS = 60_000;
 
@@ -34,13 +36,16 @@ export class JournalWriter {
   #waiting: WireNote[] = [];
   /** Number of the first of them. */
   #first = 1;
-  /** How many of them were sent. */
+  /** How many of them were sent over the present channel. */
   #sent = 0;
+  /** How many of them were sent at all: the POP may have them. */
+  #shown = 0;
   /** The first that waits begins the state anew. */
   #restart = true;
   /** Too much waited: what there is is told from the start when the POP is back. */
   #overflowed = false;
   #scheduled = false;
+  #unsentSoundMs = 0;
   #closed = false;
 
   constructor(options: JournalWriterOptions) {
@@ -54,7 +59,7 @@ export class JournalWriter {
     return this.#waiting.length;
   }
 
-  /** Sent with whatever else is noted before the next turn of the event loop; a tool that begins, at once. */
+  /** Sent with whatever else is noted in this turn of the event loop; a tool that begins, at once. */
   note(note: WireNote): void {
     if (this.#closed) return;
     this.#state = applyNote(this.#state, note);
@@ -64,22 +69,36 @@ export class JournalWriter {
       this.#waiting = [];
       return;
     }
-    this.#waiting.push(note);
-    if (beginsTool(note)) this.#flush();
-    else if (!this.#scheduled) {
+    this.#add(note);
+    if (beginsTool(note)) this.flush();
+    else if (!this.#scheduled && !this.#mayWait(note)) {
       this.#scheduled = true;
-      queueMicrotask(() => this.#flush());
+      queueMicrotask(() => this.flush());
+    }
+  }
+
+  /** Sends what waits for the end of the present turn of the event loop. */
+  flush(): void {
+    this.#scheduled = false;
+    this.#unsentSoundMs = 0;
+    while (!this.#closed && this.#sent < this.#waiting.length) {
+      const notes = this.#nextNotes();
+      const restart = this.#restart && this.#sent === 0;
+      if (!this.#options.send({ from: this.#first + this.#sent, restart, notes })) return;
+      this.#sent += notes.length;
+      this.#shown = Math.max(this.#shown, this.#sent);
     }
   }
 
   /** The POP has all notes up to number `to`. One that claims more than was sent is not believed. */
   acknowledged(to: number): void {
     const count = to - this.#first + 1;
-    if (count > this.#sent) return;
+    if (count > this.#shown) return;
     if (count > 0) {
       this.#waiting.splice(0, count);
       this.#first += count;
-      this.#sent -= count;
+      this.#shown -= count;
+      this.#sent = Math.max(0, this.#sent - count);
       this.#restart = false;
     }
     if (this.#overflowed) this.#startAnew();
@@ -89,7 +108,7 @@ export class JournalWriter {
   resend(): void {
     if (this.#overflowed) this.#startAnew();
     this.#sent = 0;
-    this.#flush();
+    this.flush();
   }
 
   /** Idempotent. */
@@ -98,31 +117,55 @@ export class JournalWriter {
     this.#waiting = [];
   }
 
-  #startAnew(): void {
-    this.#overflowed = false;
-    this.#first += this.#sent;
-    this.#sent = 0;
-    this.#restart = true;
-    this.#waiting = notesOf(this.#state);
-    this.#flush();
+  /** A voice and a model bring theirs in many small pieces, which become one while they wait. */
+  #add(note: WireNote): void {
+    const last = this.#waiting.length > this.#shown ? this.#waiting.at(-1) : undefined;
+    const joined = last && joinedNotes(last, note);
+    if (joined) this.#waiting[this.#waiting.length - 1] = joined;
+    else this.#waiting.push(note);
   }
 
-  #flush(): void {
-    this.#scheduled = false;
-    while (!this.#closed && this.#sent < this.#waiting.length) {
-      const notes: WireNote[] = [];
-      let characters = 0;
-      for (let index = this.#sent; index < this.#waiting.length; index++) {
-        const note = this.#waiting[index] as WireNote;
-        characters += JSON.stringify(note).length;
-        if (notes.length > 0 && characters > MAX_FRAME_CHARACTERS) break;
-        notes.push(note);
-      }
-      const restart = this.#restart && this.#sent === 0;
-      if (!this.#options.send({ from: this.#first + this.#sent, restart, notes })) return;
-      this.#sent += notes.length;
+  /** Goes with what comes next: a sentence follows the words, and sound is a little ahead of what is played. */
+  #mayWait(note: WireNote): boolean {
+    if (note.type === 'sound') {
+      this.#unsentSoundMs += note.ms;
+      return this.#unsentSoundMs < MAX_UNSENT_SOUND_MS;
     }
+    return note.type === 'reply';
   }
+
+  /** As many of those that were not sent as a frame holds. */
+  #nextNotes(): WireNote[] {
+    const notes: WireNote[] = [];
+    let characters = 0;
+    for (let index = this.#sent; index < this.#waiting.length; index++) {
+      const note = this.#waiting[index] as WireNote;
+      characters += JSON.stringify(note).length;
+      if (notes.length > 0 && characters > MAX_FRAME_CHARACTERS) break;
+      notes.push(note);
+    }
+    return notes;
+  }
+
+  #startAnew(): void {
+    this.#overflowed = false;
+    this.#first += this.#shown;
+    this.#sent = 0;
+    this.#shown = 0;
+    this.#restart = true;
+    this.#waiting = notesOf(this.#state);
+    this.flush();
+  }
+}
+
+function joinedNotes(first: WireNote, second: WireNote): WireNote | null {
+  if (first.type === 'reply' && second.type === 'reply' && first.turn === second.turn) {
+    return { ...first, text: first.text + second.text };
+  }
+  if (first.type === 'sound' && second.type === 'sound' && first.turn === second.turn) {
+    return { ...first, ms: first.ms + second.ms, words: [...first.words, ...second.words] };
+  }
+  return null;
 }
 
 function beginsTool(note: WireNote): boolean {

@@ -3,47 +3,23 @@
  * fails. Owns what the core is told of the session and when; the media itself is the splice's.
  */
 import type { ClientEvent, ClientMessage, SessionEnd } from '../agent/client-events.ts';
-import type { Confinement, DataTouch } from '../agent/types.ts';
+import type { Confinement } from '../agent/types.ts';
 import type { MediaPipe, MediaWorker } from '../backbone/index.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { AntipodeError, asAntipodeError } from '../errors.ts';
 import type { Logger } from '../telemetry/index.ts';
+import { attachData, type CallRequest } from './call-request.ts';
 import type { CallSplice } from './call-splice.ts';
+import { ClientMessages } from './client-messages.ts';
 import { CORE_LOST_AFTER_MS, type CoreLink, type LinkSession, type SessionEventTuple } from './core-link.ts';
-import type { CoreAddress, CoreLinks } from './core-links.ts';
+import type { CoreLinks } from './core-links.ts';
 import type { EdgeMetrics } from './edge-metrics.ts';
 import { insist } from './insist.ts';
 import { CallJournal, type JournalFrame } from './journal.ts';
 import { leaveLater } from './leave-later.ts';
 import type { Played } from './played-position.ts';
 import type { Ducked } from './reflex.ts';
-import {
-  CHANNEL_GRACE_MS,
-  type FindSuccessor,
-  type Resume,
-  type Successor,
-  type TakeOverReason,
-  takeOver,
-} from './take-over.ts';
-
-/** A session to be opened at this POP. */
-export interface CallRequest {
-  sessionId: string;
-  /** Grows by one with each take-over of the session by another core. */
-  epoch: number;
-  room: string;
-  agent: string;
-  residency: string | null;
-  confinement: Confinement | null;
-  metadata: Record<string, unknown>;
-  /** @defaultValue normal */
-  priority?: 'normal' | 'high';
-  core: CoreAddress;
-  /** Told of what the session's data touched at the core's side. */
-  onTouched?(touch: DataTouch): void;
-  /** Who takes the call over when its core is lost; nobody does when absent, and the call ends. */
-  successor?: FindSuccessor;
-}
+import { CHANNEL_GRACE_MS, type Resume, type Successor, type TakeOverReason, takeOver } from './take-over.ts';
 
 export interface CallRouteOptions {
   request: CallRequest;
@@ -57,11 +33,6 @@ export interface CallRouteOptions {
   /** The core ended the session, or can't be reached any more. */
   onEnded: (end: SessionEnd) => void;
 }
-
-/** Frames of a speaking agent come closer together than this. */
-const SPEAKING_MS = 500;
-/** Messages of the client that wait for a core. */
-const MAX_UNSENT = 64;
 
 export class CallRoute implements LinkSession {
   readonly sessionId: string;
@@ -78,8 +49,7 @@ export class CallRoute implements LinkSession {
   /** Another core is looked for. */
   #moving = false;
   #graceTimer: Timer | null = null;
-  /** What the client said while there was no core to tell. */
-  #unsent: ClientMessage[] = [];
+  readonly #messages = new ClientMessages();
   #rerouteWanted = false;
   #rerouting = false;
   /** When the channel went down; null while it is up. */
@@ -121,19 +91,11 @@ export class CallRoute implements LinkSession {
     resume: Resume | null,
   ): Promise<void> {
     const { splice, request } = this.#options;
-    const { core: _, epoch: __, onTouched: ___, successor: ____, ...session } = request;
     await splice.route(pipe, this.#epoch, async (uplink) => {
       this.#held = 'asked';
       try {
-        const asked = {
-          ...session,
-          confinement: copyOf(confinement),
-          epoch: this.#epoch,
-          pipeId: pipe.pipeId,
-          uplink,
-          ...(resume && { resume }),
-        };
-        const answer = await link.request('session.attach', asked);
+        const to = { epoch: this.#epoch, pipeId: pipe.pipeId, uplink, confinement, resume };
+        const answer = await link.request('session.attach', attachData(request, to));
         this.#held = 'yes';
         return answer.downlink;
       } catch (error) {
@@ -170,12 +132,11 @@ export class CallRoute implements LinkSession {
 
   /** @throws ERR_REQUEST_TOO_LARGE */
   sendMessage(message: ClientMessage): void {
-    if (this.#options.request.successor && (this.#moving || !this.#link?.up)) {
-      if (this.#unsent.length < MAX_UNSENT) this.#unsent.push(message);
-      else this.#options.log.warn('a message of the client is dropped: too many wait for a core');
+    if (!this.#messages.add(message)) {
+      this.#options.log.warn('a message of the client is dropped: too many wait for a core');
       return;
     }
-    this.#link?.send('session.message', { sessionId: this.sessionId, epoch: this.#epoch, message });
+    this.#sendMessages();
   }
 
   callerConnection(state: 'connected' | 'disconnected'): void {
@@ -235,6 +196,7 @@ export class CallRoute implements LinkSession {
 
   #take(frame: JournalFrame): void {
     const to = this.#journal.take(frame);
+    this.#messages.given(this.#journal.messagesGiven);
     if (to !== null) this.#link?.send('session.journaled', { sessionId: this.sessionId, epoch: this.#epoch, to });
   }
 
@@ -254,9 +216,10 @@ export class CallRoute implements LinkSession {
 
   async channelBack(): Promise<void> {
     this.#graceTimer?.cancel();
+    this.#downAtMs = null;
     this.reroute();
     await this.#rerouted;
-    this.#sendUnsent();
+    this.#sendMessages();
   }
 
   coreLost(): void {
@@ -276,12 +239,12 @@ export class CallRoute implements LinkSession {
     this.#moving = true;
     this.#graceTimer?.cancel();
     const nowMs = clock.now();
-    const sinceMs = splice.writer.lastWrittenAtMs ?? nowMs;
-    // The agent's silence began with its last frame where it was speaking.
-    const lostAtMs = Math.min(this.#downAtMs ?? nowMs, nowMs);
-    const goneAtMs = lostAtMs - sinceMs < SPEAKING_MS ? Math.min(sinceMs, lostAtMs) : lostAtMs;
+    // An agent in the middle of an answer was gone from its last frame on.
+    const speaking = (this.#journal.state?.reply?.utterance ?? null) !== null;
+    const goneAtMs = (speaking ? splice.writer.lastWrittenAtMs : null) ?? this.#downAtMs ?? nowMs;
     const resume = this.#journal.nextEpoch(splice.writer.played?.timestamp ?? null);
     this.#leaveFormer(reason);
+    this.#messages.nextCore();
     this.#epoch += 1;
     splice.unroute();
     splice.writer.bind(this.#epoch);
@@ -306,7 +269,7 @@ export class CallRoute implements LinkSession {
         metrics.takeOverGap.observe(gapMs / 1_000);
         log.info({ core: this.#coreId, epoch: this.#epoch, gapMs: Math.round(gapMs) }, 'another core has a call');
         onEvent({ type: 'moved', reason, gapMs });
-        this.#sendUnsent();
+        this.#sendMessages();
         // The way may have failed again meanwhile.
         if (splice.pipe === null || splice.pipe.closed) this.reroute();
         if (!this.#link?.up) this.channelDown();
@@ -329,8 +292,7 @@ export class CallRoute implements LinkSession {
       this.#coreId = core.nodeId;
       this.#link = link;
       this.#leave = link.join(this);
-      const consumed = resume?.journal.consumed ?? null;
-      if (consumed !== null) splice.tap.rewind(consumed + 1);
+      if (resume) splice.tap.rewind((resume.journal.consumed ?? 0) + 1);
       await this.#attachOver(link, pipe, confinement, resume);
       if (this.#ready) {
         await link.request('session.ready', { sessionId: this.sessionId, epoch: this.#epoch });
@@ -355,10 +317,11 @@ export class CallRoute implements LinkSession {
     leaveLater(link, { sessionId: this.sessionId, epoch: this.#epoch }, this.#options);
   }
 
-  #sendUnsent(): void {
-    const unsent = this.#unsent;
-    this.#unsent = [];
-    for (const message of unsent) this.sendMessage(message);
+  #sendMessages(): void {
+    const link = this.#link;
+    if (this.#moving || !link?.up) return;
+    const { sessionId } = this;
+    this.#messages.send((message) => link.send('session.message', { sessionId, epoch: this.#epoch, message }));
   }
 
   async #rerouteAll(): Promise<void> {
@@ -422,11 +385,4 @@ export class CallRoute implements LinkSession {
     if (!this.#link) throw new TypeError('Not attached.');
     return this.#link;
   }
-}
-
-/** As the control channel takes it. */
-function copyOf(confinement: Confinement | null) {
-  if (confinement === null) return null;
-  const { pins, endpoints, hosts } = confinement;
-  return { pins, endpoints: [...endpoints], hosts: hosts.map((host) => ({ ...host })) };
 }

@@ -9,7 +9,7 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config/index.ts';
 import { AntipodeError } from '../errors.ts';
 import type { Logger, Registry } from '../telemetry/index.ts';
-import type { CallRequest } from './call-route.ts';
+import type { CallRequest } from './call-request.ts';
 import { type ClientRtpCapabilities, clientRtpCapabilities } from './client-rtp.ts';
 import { CoreLinks } from './core-links.ts';
 import type { DownlinkResult } from './downlink-writer.ts';

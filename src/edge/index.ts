@@ -1,5 +1,5 @@
 /** Public face of the edge: a POP's media. */
-export type { CallRequest } from './call-route.ts';
+export type { CallRequest } from './call-request.ts';
 export type { CallerConsumer, Offer } from './caller-media.ts';
 export type { OfferedTransport } from './caller-transport.ts';
 export type { ClientRtpCapabilities, ClientRtpParameters } from './client-rtp.ts';

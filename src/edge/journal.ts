@@ -34,9 +34,16 @@ export class CallJournal {
     this.#options = options;
   }
 
-  /** What the notes add up to; null when there are none, or they were too many. */
+  /** What the notes add up to; null when there are none of an agent's, or they were too many. */
   get state(): JournalState | null {
-    return this.#givenUp || this.#state === EMPTY_JOURNAL ? null : this.#state;
+    const { context, consumed, heardTurn, reply } = this.#state;
+    const blank = context.length === 0 && consumed === null && heardTurn < 0 && reply === null;
+    return this.#givenUp || blank ? null : this.#state;
+  }
+
+  /** Messages of the client's that the agent was given by the present core. */
+  get messagesGiven(): number {
+    return this.#state.messages;
   }
 
   /**

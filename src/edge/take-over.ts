@@ -63,7 +63,7 @@ export interface TakeOverTries {
 export async function takeOver(tries: TakeOverTries): Promise<void> {
   const { request, find, clock, signal } = tries;
   const untilMs = clock.now() + TAKE_OVER_TIMEOUT_MS;
-  const excluded = new Set([tries.lostCore]);
+  let excluded = new Set([tries.lostCore]);
   for (;;) {
     let core: string | null = null;
     try {
@@ -78,8 +78,8 @@ export async function takeOver(tries: TakeOverTries): Promise<void> {
       tries.onFailed(core, failure);
       // The media of the call is being replaced: that is not the core's fault.
       if (core !== null && failure.code !== 'ERR_MEDIA_WORKER_DIED') excluded.add(core);
-      else if (core === null) excluded.clear();
-      excluded.add(tries.lostCore);
+      // Nobody is left: those that failed may be back, the lost one among them.
+      else if (core === null) excluded = new Set();
       if (clock.now() >= untilMs) throw failure;
     }
     await delay(clock, RETRY_MS, signal);

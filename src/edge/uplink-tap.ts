@@ -73,6 +73,9 @@ export interface UplinkTapStats {
 /** Backlog leaves in portions, so that a receiving socket's buffer is not overrun: 250 times real time. */
 const BACKLOG_PORTION_PACKETS = 25;
 const BACKLOG_INTERVAL_MS = 2;
+/** All calls of a lost core replay at once, over one socket: ten times real time each. */
+const REPLAY_PORTION_PACKETS = 5;
+const REPLAY_INTERVAL_MS = 10;
 const DEFAULT_PACKET_MS = 20;
 /** RFC 7587 lets a packet be 120 ms long; more between two packets is a pause of the sender (DTX). */
 const MAX_PACKET_MS = 120;
@@ -95,6 +98,8 @@ export class UplinkTap {
   #send: ((packet: Buffer) => void) | null = null;
   /** Lowest number that was neither forwarded nor passed over. */
   #cursor: number;
+  /** Up to this number it goes out again for another core. */
+  #replayTo = 0;
   #backlogTimer: Timer | null = null;
   #closed = false;
   #received = 0;
@@ -155,6 +160,7 @@ export class UplinkTap {
   /** The next `attach` begins with packet `from`, or the oldest that the ring holds: what was forwarded goes out again. */
   rewind(from: number): void {
     this.#cursor = Math.min(this.#cursor, Math.max(from, this.#firstNumber, this.#ring.floor));
+    this.#replayTo = this.#ring.newest;
   }
 
   /** Packets wait in the ring again. Idempotent. */
@@ -223,7 +229,8 @@ export class UplinkTap {
   #sendBacklog(): void {
     this.#backlogTimer = null;
     const nowMs = this.#clock.now();
-    let left = BACKLOG_PORTION_PACKETS;
+    const replays = this.#cursor <= this.#replayTo;
+    let left = replays ? REPLAY_PORTION_PACKETS : BACKLOG_PORTION_PACKETS;
     while (this.#cursor <= this.#ring.newest && left > 0) {
       const number = this.#cursor++;
       const held = this.#ring.get(number, nowMs);
@@ -233,7 +240,8 @@ export class UplinkTap {
       } else if (number < this.#ring.floor || this.#ring.has(number)) this.#count('overwritten');
     }
     if (this.#cursor > this.#ring.newest || !this.#send) return;
-    this.#backlogTimer = this.#clock.setTimeout(() => this.#sendBacklog(), BACKLOG_INTERVAL_MS);
+    const waitMs = replays ? REPLAY_INTERVAL_MS : BACKLOG_INTERVAL_MS;
+    this.#backlogTimer = this.#clock.setTimeout(() => this.#sendBacklog(), waitMs);
   }
 
   #forward(packet: Buffer): void {

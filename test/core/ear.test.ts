@@ -36,6 +36,18 @@ describe('CallEar', () => {
     ]);
   });
 
+  it('knows which packet lies before a position, by the number that the POP gave it', () => {
+    const rig = new EarRig();
+    rig.packet(70_000, 0, 10);
+    rig.packet(70_001, 960, 11);
+    expect([319, 320, 639, 640].map((position) => rig.ear.packetBefore(position))).toEqual([
+      null,
+      70_000,
+      70_000,
+      70_001,
+    ]);
+  });
+
   it('puts packets in order and drops doubles', () => {
     const rig = new EarRig();
     for (const number of [1, 3, 3, 2, 1, 4]) rig.packet(number, number * 960, number);

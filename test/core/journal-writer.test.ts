@@ -54,6 +54,26 @@ describe('a journal, from its writer to the POP', () => {
     expect(frames).toMatchObject([{ from: 3, restart: false }]);
   });
 
+  it('makes one of the pieces in which words and sound come, and tells them with the sentence', async () => {
+    for (const text of ['One', ' two', ' three.']) writer.note({ type: 'reply', turn: 0, text });
+    await soon();
+    expect(frames).toEqual([]);
+    writer.note({ type: 'sentence', turn: 0, text: 'One two three.' });
+    for (let piece = 0; piece < 4; piece++) writer.note({ type: 'sound', turn: 0, ms: 40, words: [] });
+    await soon();
+    expect(frames.flatMap(({ notes }) => notes)).toEqual([
+      { type: 'reply', turn: 0, text: 'One two three.' },
+      { type: 'sentence', turn: 0, text: 'One two three.' },
+      { type: 'sound', turn: 0, ms: 160, words: [] },
+    ]);
+    writer.note({ type: 'sound', turn: 0, ms: 199, words: [] });
+    await soon();
+    expect(frames).toHaveLength(1);
+    writer.note({ type: 'sound', turn: 0, ms: 1, words: [] });
+    await soon();
+    expect(frames.at(-1)?.notes).toEqual([{ type: 'sound', turn: 0, ms: 200, words: [] }]);
+  });
+
   it('tells of a tool before it can begin', () => {
     const tool = {
       role: 'tool',

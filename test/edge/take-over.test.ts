@@ -166,6 +166,29 @@ describe('a call whose core is lost', () => {
     expect(call.stats().uplink.overwritten).toBe(0);
   });
 
+  test('gives the next core what the client wrote to the lost one', async () => {
+    const call = await openCall('listener', [SILENCE]);
+    await expect.poll(() => formerAgents.calls.length, POLL).toBe(1);
+    call.sendMessage({ type: 'text', text: 'before' });
+    await expect.poll(() => formerAgents.heard, POLL).toEqual(['before']);
+    link.cut();
+    call.sendMessage({ type: 'text', text: 'meanwhile' });
+    await expect.poll(moved, POLL).toBeDefined();
+    await expect.poll(() => nextAgents.heard, POLL).toEqual(['meanwhile']);
+    expect(formerAgents.heard).toEqual(['before']);
+  });
+
+  test('goes on at another core when its own ends in good order, at once', async () => {
+    const call = await openCall('counter', [SILENCE]);
+    await expect.poll(() => call.stats().downlink.written, POLL).toBeGreaterThan(120);
+    await former.close(END);
+    await expect.poll(moved, POLL).toMatchObject({ reason: 'core-shutdown' });
+    await expect.poll(() => nextAgents.spoken.length, POLL).toBe(1);
+    const rest = nextAgents.spoken.join(' ').replace('.', '').split(' ');
+    expect(rest).toEqual(COUNTED.slice(Math.floor((writtenThen * 20) / WORD_MS)));
+    expect(call.end).toBe(null);
+  });
+
   test('ends with the reason when nobody can take it', async () => {
     const call = await openCall('counter', [SILENCE]);
     await expect.poll(() => call.stats().downlink.written, POLL).toBeGreaterThan(5);

@@ -162,6 +162,27 @@ describe('UplinkTap', () => {
     expect(numbers()).toEqual([1, 2, 3, 5, 6, 4]);
   });
 
+  test('sends again what another core is to hear, ten times as fast as it was said, and newer packets behind it', () => {
+    const { clock, tap, send, speak, numbers, sent } = setUp();
+    tap.attach(send);
+    speak(1, 40);
+    tap.detach();
+    speak(41, 10);
+    sent.length = 0;
+    tap.rewind(21);
+    tap.attach(send);
+    expect(numbers()).toEqual([21, 22, 23, 24, 25]);
+    speak(51, 1);
+    clock.advance(40);
+    expect(numbers()).toEqual(Array.from({ length: 31 }, (_, index) => 21 + index));
+    tap.detach();
+    tap.rewind(1_000);
+    sent.length = 0;
+    speak(52, 1);
+    tap.attach(send);
+    expect(numbers()).toEqual([52]);
+  });
+
   test('sends a long backlog in portions and keeps newer packets behind it', () => {
     const { tap, send, numbers, speak, clock } = setUp();
     speak(1, 200);

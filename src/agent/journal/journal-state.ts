@@ -38,6 +38,8 @@ export const journalStateSchema = z.object({
   heardTurn: number.min(-1),
   /** Newest turn whose answer is over, -1 before the first. */
   answeredTurn: number.min(-1),
+  /** Messages of the client's that the agent was given by the present core. */
+  messages: number.nonnegative(),
   /** What is being said, or prepared. */
   reply: replySchema.nullable(),
   /** The newest step of a script that answers. */
@@ -50,6 +52,7 @@ export const EMPTY_JOURNAL: JournalState = {
   consumed: null,
   heardTurn: -1,
   answeredTurn: -1,
+  messages: 0,
   reply: null,
   script: null,
 };
@@ -67,6 +70,8 @@ export function applyNote(state: JournalState, note: WireNote): JournalState {
       };
     case 'listened':
       return { ...state, consumed: later(state.consumed, note.packet) };
+    case 'messages':
+      return { ...state, messages: note.given };
     case 'script':
       return { ...state, script: { turn: note.turn, before: note.before, after: note.after } };
     case 'reply-over': {

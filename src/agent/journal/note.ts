@@ -52,6 +52,8 @@ export const wireNoteSchema = z.discriminatedUnion('type', [
   ...agentNotes,
   z.object({ type: z.literal('heard'), turn, packet: z.number().int().nonnegative().nullable() }),
   z.object({ type: z.literal('listened'), packet: z.number().int().nonnegative() }),
+  /** The agent was given so many messages of the client's in all. */
+  z.object({ type: z.literal('messages'), given: z.number().int().positive() }),
   /** A stretch of an utterance began to leave the mouth: its `atMs` is the RTP timestamp `timestamp` (48 kHz, 32 bits). */
   z.object({ type: z.literal('stretch'), utterance: z.number().int().positive(), atMs: ms, timestamp: rtpTimestamp }),
 ]);

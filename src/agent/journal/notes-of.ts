@@ -11,10 +11,11 @@ export function notesOf(state: JournalState): WireNote[] {
     const added = state.context.slice(at, at + ENTRIES_AT_ONCE);
     notes.push({ type: 'context', change: { at, removed: 0, added } });
   }
-  const { heardTurn, consumed, answeredTurn, script, reply } = state;
+  const { heardTurn, consumed, answeredTurn, messages, script, reply } = state;
   if (heardTurn >= 0) notes.push({ type: 'heard', turn: heardTurn, packet: consumed });
   else if (consumed !== null) notes.push({ type: 'listened', packet: consumed });
   if (answeredTurn >= 0) notes.push({ type: 'reply-over', turn: answeredTurn });
+  if (messages > 0) notes.push({ type: 'messages', given: messages });
   if (script !== null) notes.push({ type: 'script', ...script });
   if (reply !== null) notes.push(...notesOfReply(reply));
   return notes;

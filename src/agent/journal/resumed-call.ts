@@ -14,6 +14,8 @@ export interface InterruptedReply {
   readonly heard: string;
   /** The others, as far as they were known. */
   readonly rest: string;
+  /** False: the answer was still being made. */
+  readonly complete: boolean;
   /** The call ends after it, for this reason. */
   readonly hangUp: string | null;
 }
@@ -55,7 +57,15 @@ export function resumedCall(state: JournalState, playedTimestamp: number | null)
 /** The journal of the call at the moment at which it goes on. */
 export function resumedState(state: JournalState, { conversation, nextTurn }: ResumedCall): JournalState {
   const { consumed, answeredTurn, script } = state;
-  return { context: conversation.entries, consumed, heardTurn: nextTurn - 1, answeredTurn, reply: null, script };
+  return {
+    context: conversation.entries,
+    consumed,
+    heardTurn: nextTurn - 1,
+    answeredTurn,
+    messages: 0,
+    reply: null,
+    script,
+  };
 }
 
 /** Null when there is nothing to go on with: the answer had barely begun to be made, or is over. */
@@ -64,7 +74,7 @@ function interrupted(reply: JournalReply, playedTimestamp: number | null): Inter
   const { turn, text, ended, hangUp } = reply;
   if (heard === '' && !ended) return null;
   const rest = afterWords(text, heard);
-  return rest === '' && hangUp === null && heard === '' ? null : { turn, heard, rest, hangUp };
+  return rest === '' && hangUp === null && heard === '' ? null : { turn, heard, rest, complete: ended, hangUp };
 }
 
 function playedMs({ stretches }: JournalReply, playedTimestamp: number | null): number {

@@ -17,7 +17,7 @@ import { type ToolCall, ToolRunner } from './tool-runner.ts';
 export type Greeting = string | { readonly ask: string; readonly otherwise: string };
 
 export interface AnswerByModelOptions {
-  call: Pick<AgentCall, 'send' | 'clock' | 'log' | 'observe'>;
+  call: Pick<AgentCall, 'send' | 'clock' | 'log' | 'observe' | 'resumed'>;
   llm: Llm;
   conversation: Conversation;
   instructions(now: Date): string;
@@ -64,12 +64,16 @@ export function answerByModel(options: AnswerByModelOptions): Stage {
       else if (text === '') reply.say(voicedMs < settings.noiseMs ? '' : settings.notUnderstood);
       else await model.answer(turn, reply);
     },
+    goOn: (turn, rest, reply) => model.goOn(turn, rest, reply),
     apology: options.apology,
     onError: (error, turn) => model.failed(error, turn),
   });
 }
 
 type Entries = LlmRequest['entries'];
+
+const GO_ON =
+  '[A fault cut you off there. Go on with the very next word. Repeat nothing, and do not mention the fault.]';
 
 class AnsweringModel {
   readonly #options: Settings;
@@ -106,10 +110,28 @@ class AnsweringModel {
     reply.say(nothingToSay);
   }
 
-  async #rounds(turn: Turn, reply: ReplyWriter, entries: () => Entries): Promise<void> {
+  /** The model is shown its answer so far, and asked for what follows. */
+  async goOn(turn: Turn, rest: string, reply: ReplyWriter): Promise<void> {
+    const { conversation } = this.#options;
+    reply.say(rest);
+    reply.pause();
+    const begun: Entries = [
+      ...(rest === '' ? [] : [{ role: 'agent', turn: turn.number, text: rest, interrupted: false } as const]),
+      { role: 'caller', turn: turn.number, text: GO_ON },
+    ];
+    try {
+      await this.#rounds(turn, reply, () => [...conversation.entries, ...begun], reply.said.length);
+    } catch (error) {
+      if (turn.signal.aborted) throw error;
+      // What was known of the answer is said.
+      this.failed(error, turn);
+    }
+  }
+
+  async #rounds(turn: Turn, reply: ReplyWriter, entries: () => Entries, from = 0): Promise<void> {
     const { call, llm, maxRounds } = this.#options;
     for (let round = 1; round <= maxRounds; round++) {
-      const { calls, spoke } = await this.#ask(turn, reply, entries(), round < maxRounds);
+      const { calls, spoke } = await this.#ask(turn, reply, entries(), { mayCall: round < maxRounds, from });
       if (calls.length === 0) return;
       if (round === maxRounds) {
         call.log.warn({ service: llm.name, turn: turn.number, rounds: maxRounds }, 'the model calls tools without end');
@@ -129,7 +151,7 @@ class AnsweringModel {
   }
 
   /** One round trip: its words go out as they come. The last one has to end in words, so it is given no tools. */
-  async #ask(turn: Turn, reply: ReplyWriter, entries: Entries, mayCall: boolean) {
+  async #ask(turn: Turn, reply: ReplyWriter, entries: Entries, { mayCall, from }: { mayCall: boolean; from: number }) {
     const { call, llm, tools, silenceTimeoutMs, maxCharacters } = this.#options;
     const calls: ToolCall[] = [];
     let spoke = false;
@@ -138,7 +160,7 @@ class AnsweringModel {
       instructions: this.#instructions(),
       entries,
       // With what was said while tools ran: the caller heard that too.
-      said: reply.said.trim(),
+      said: reply.said.slice(from).trim(),
       tools: mayCall ? tools : [],
       signal: turn.signal,
       watch: watchFor(call.observe, turn.number),

@@ -34,11 +34,15 @@ export interface Answerable {
 
 export interface AnswerOptions {
   name: string;
-  call: Pick<AgentCall, 'send' | 'clock' | 'log'>;
+  call: Pick<AgentCall, 'send' | 'clock' | 'log' | 'resumed'>;
   /** Leave out what cannot be spoken: marks of markdown, emoji, the paths of addresses. @defaultValue false */
   spoken?: boolean;
   /** Writes the reply. A throw of it becomes an apology. Nothing said means nothing to say. */
   answer(question: Answerable, reply: ReplyWriter): void | Promise<void>;
+  /**
+   * Goes on with an answer that another core did not finish making: `rest` is to be said first. Without it no more is said.
+   */
+  goOn?(turn: Turn, rest: string, reply: ReplyWriter): Promise<void>;
   /** What to say when something failed. */
   apology(error: AntipodeError): string;
   onError(error: unknown, turn: Turn): AntipodeError;
@@ -50,18 +54,27 @@ const LAST_APOLOGY = 'Sorry, something went wrong.';
 export function answering(options: AnswerOptions): Stage {
   const { call } = options;
 
-  const run = async (question: Answerable, emit: Emit): Promise<void> => {
-    const reply = new Reply(question.turn, options, emit);
+  const run = async (turn: Turn, emit: Emit, write: (reply: ReplyWriter) => void | Promise<void>): Promise<void> => {
+    const reply = new Reply(turn, options, emit);
     try {
-      await options.answer(question, reply);
+      await write(reply);
     } catch (error) {
-      if (question.turn.signal.aborted) return;
+      if (turn.signal.aborted) return;
       reply.flush();
-      apologize(question.turn, options.onError(error, question.turn), emit);
+      apologize(turn, options.onError(error, turn), emit);
       return;
     }
     reply.flush();
-    emit({ kind: 'reply-ended', turn: question.turn, hangUp: reply.hangUpReason });
+    emit({ kind: 'reply-ended', turn, hangUp: reply.hangUpReason });
+  };
+
+  const answer = (question: Answerable, emit: Emit): Promise<void> =>
+    run(question.turn, emit, (reply) => options.answer(question, reply));
+
+  const goOn = (turn: Turn, emit: Emit): Promise<void> | undefined => {
+    const saying = call.resumed?.saying;
+    if (!saying || saying.complete) return;
+    return run(turn, emit, (reply) => (options.goOn ? options.goOn(turn, saying.rest, reply) : reply.say(saying.rest)));
   };
 
   const apologize = (turn: Turn, error: AntipodeError, emit: Emit): void => {
@@ -87,12 +100,13 @@ export function answering(options: AnswerOptions): Stage {
       switch (frame.kind) {
         case 'turn-ended':
           emit(frame);
-          return frame.turn.cause === 'call' ? run({ turn: frame.turn, text: null, voicedMs: 0 }, emit) : undefined;
+          if (frame.turn.cause === 'call') return answer({ turn: frame.turn, text: null, voicedMs: 0 }, emit);
+          return frame.turn.cause === 'resumed' ? goOn(frame.turn, emit) : undefined;
         case 'transcript':
           emit(frame);
           // After a long silence the agent speaks of itself: whoever noticed it brings the words.
           if (!frame.final || frame.turn.cause === 'idle') return;
-          return run({ turn: frame.turn, text: frame.text, voicedMs: frame.voicedMs }, emit);
+          return answer({ turn: frame.turn, text: frame.text, voicedMs: frame.voicedMs }, emit);
         case 'turn-failed':
           apologize(frame.turn, frame.error, emit);
           return;

@@ -15,6 +15,7 @@ import type { Emit, Stage } from '../stage.ts';
 import type { Turn, TurnAbortReason } from '../turn.ts';
 import { type AgentCall, EAR_SAMPLE_RATE, type EarFrame } from '../types.ts';
 import { untilAborted } from '../until-aborted.ts';
+import { HeardNotes } from './heard-notes.ts';
 import { Hearing } from './hearing.ts';
 import { KeptSound } from './kept-sound.ts';
 import { sameWords } from './same-words.ts';
@@ -39,10 +40,6 @@ export interface TranscribeOptions {
 
 export const TRANSCRIBE_DEFAULTS = { prerollMs: 250, keptMs: 3_000, rehearMs: 20_000, askAfterMs: 64 } as const;
 
-/** So much of the latest silence is not noted as heard: a turn may begin in it. */
-const NOTED_SILENCE_MS = 1_000;
-const NOTE_EVERY_MS = 2_000;
-
 export function transcribe(options: TranscribeOptions): Stage {
   return new Transcribe(options);
 }
@@ -57,12 +54,11 @@ class Transcribe implements Stage {
   #voicedUntil = 0;
   /** Turns whose words in the context may still change. */
   readonly #presumed = new WeakSet<Turn>();
-  /** Turns that are noted in the journal: their sound need not be heard again. */
-  readonly #noted = new WeakSet<Turn>();
-  #notedTo = 0;
+  readonly #notes: HeardNotes;
 
   constructor(options: TranscribeOptions) {
     this.#options = { ...TRANSCRIBE_DEFAULTS, ...options };
+    this.#notes = new HeardNotes(options.call.journal);
   }
 
   process(...[frame, emit]: Parameters<Stage['process']>): void | Promise<void> {
@@ -166,7 +162,7 @@ class Transcribe implements Stage {
     const { askAfterMs } = this.#options;
     if (quietMs < Number.POSITIVE_INFINITY) this.#voicedUntil = position - toSamples(quietMs);
     if (hearing === null) {
-      this.#noteSilence(quietMs, position);
+      this.#notes.silence(quietMs, position, this.#hearings.keys());
       return;
     }
     if (quietMs > 0) {
@@ -179,21 +175,6 @@ class Transcribe implements Stage {
     if (!speaking) return;
     if (!hearing.isListening) this.#listenAgain(hearing, position);
     hearing.isVoiced = true;
-  }
-
-  #noteHeard(turn: Turn, position: number | null): void {
-    this.#noted.add(turn);
-    this.#options.call.journal?.note({ type: 'heard', turn: turn.number, position });
-  }
-
-  /** Nothing was said for long, and nothing is owed: that need not be heard again. */
-  #noteSilence(quietMs: number, position: number): void {
-    const { journal } = this.#options.call;
-    if (journal === undefined || quietMs < NOTED_SILENCE_MS || position - this.#notedTo < toSamples(NOTE_EVERY_MS))
-      return;
-    for (const turn of this.#hearings.keys()) if (!this.#noted.has(turn)) return;
-    this.#notedTo = position;
-    journal.note({ type: 'listened', position: position - toSamples(NOTED_SILENCE_MS) });
   }
 
   /** Give up what is not done of this utterance and of those that it carried on. */
@@ -226,7 +207,7 @@ class Transcribe implements Stage {
   async #end(frame: TurnEndedFrame, emit: Emit): Promise<void> {
     const { turn, voicedMs } = frame;
     if (turn.cause === 'call' || turn.cause === 'idle' || turn.cause === 'resumed') {
-      this.#noteHeard(turn, null);
+      this.#notes.heard(turn, null);
       return;
     }
     const heardTo = turn.cause === 'speech' ? this.#kept.end : null;
@@ -250,7 +231,7 @@ class Transcribe implements Stage {
       if (text !== guess) this.#options.conversation.callerSaid(turn, text);
       this.#presumed.delete(turn);
       turn.verify();
-      turn.onCertain(() => this.#noteHeard(turn, heardTo));
+      turn.onCertain(() => this.#notes.heard(turn, heardTo));
       if (text !== '') this.#show(turn, text, turn.certain);
       if (text !== '' && !turn.certain) turn.onCertain(() => this.#show(turn, text, true));
       if (guess === null) answer(text);

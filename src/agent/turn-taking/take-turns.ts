@@ -330,12 +330,14 @@ class TakeTurns implements Stage {
     const { call } = this.#options;
     const saying = call.resumed?.saying;
     if (!saying) return;
-    const { turn: former, heard, rest, hangUp } = saying;
+    const { turn: former, heard, rest, complete, hangUp } = saying;
     if (heard !== '')
       call.send({ type: 'transcript', id: `a${former}`, turn: former, role: 'agent', text: heard, final: true });
     const turn = this.#begin('resumed', null, atMs);
     this.#end(null);
     turn.marks.repliedAtMs = this.#clock.now();
+    // Who answers says the rest of an answer that was still being made, and goes on.
+    if (!complete) return;
     if (rest !== '') this.#emit({ kind: 'reply-text', turn, text: rest });
     this.#emit({ kind: 'reply-ended', turn, hangUp });
   }

@@ -43,6 +43,7 @@ describe('applyNote()', () => {
       consumed: 120,
       heardTurn: 1,
       answeredTurn: -1,
+      messages: 0,
       script: { turn: 1, before: { step: 1 }, after: { step: 2 } },
       reply: {
         turn: 1,

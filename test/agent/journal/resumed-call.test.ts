@@ -38,7 +38,7 @@ describe('resumedCall()', () => {
     [1_900, 'One two three four.', 'Five\n six.'],
   ])('goes on with the first word that was not played to its end: %i ms', (ms, heard, rest) => {
     const { saying, conversation, nextTurn } = resumedCall(summed(...COUNTING), at(ms));
-    expect(saying).toEqual({ turn: 1, heard, rest, hangUp: null });
+    expect(saying).toEqual({ turn: 1, heard, rest, complete: true, hangUp: null });
     expect(conversation.entries.slice(1).map((entry) => 'text' in entry && entry.text)).toEqual(heard ? [heard] : []);
     expect(nextTurn).toBe(2);
   });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { agentMetrics } from '../../../src/agent/index.ts';
+import { EMPTY_JOURNAL, resumedCall } from '../../../src/agent/journal/index.ts';
 import { priceBy } from '../../../src/agent/observe/index.ts';
 import { observed } from '../../../src/agent/observed-call.ts';
 import { createMetrics } from '../../../src/telemetry/index.ts';
@@ -26,4 +27,17 @@ test('what is observed of a call reaches its client and the metrics, without any
   const text = await registry.getSingleMetricAsString('antipode_service_cost_usd_total');
   expect(text).toContain('{kind="llm",service="openai",model="gpt-4o"} 0.0035');
   expect(ports.observations).toEqual([]);
+});
+
+test('an agent has the journal of its call, and what it goes on with, when the core gives them', () => {
+  const options = {
+    agent: 'front-desk',
+    metrics: agentMetrics(createMetrics({ processMetrics: false })),
+    price: priceBy(SMALL_CATALOGUE),
+    tracing: null,
+  };
+  const journal = { note: () => {} };
+  const resumed = resumedCall(EMPTY_JOURNAL, null);
+  expect(observed(Object.assign(new MemoryCall(), { journal, resumed }), options)).toMatchObject({ journal, resumed });
+  expect(observed(new MemoryCall(), options)).not.toHaveProperty('resumed');
 });

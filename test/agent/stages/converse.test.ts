@@ -2,13 +2,14 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { Conversation } from '../../../src/agent/conversation.ts';
 import type { Frame } from '../../../src/agent/frames.ts';
+import { CircuitBreaker, ResilientS2s, serviceMetrics } from '../../../src/agent/services/book/index.ts';
 import { OpenAiRealtime, type OpenAiRealtimeOptions } from '../../../src/agent/services/s2s/openai-realtime.ts';
 import type { SpeechChunk, Tts } from '../../../src/agent/services/tts.ts';
 import { type ConverseOptions, converse } from '../../../src/agent/stages/converse.ts';
 import { UNWRITTEN } from '../../../src/agent/stages/converse-caller.ts';
 import { Turn } from '../../../src/agent/turn.ts';
 import { type Clock, systemClock } from '../../../src/clock.ts';
-import { silentLogger } from '../../../src/telemetry/index.ts';
+import { createMetrics, silentLogger } from '../../../src/telemetry/index.ts';
 import {
   type FakeAnswer,
   type FakeQuestion,
@@ -469,6 +470,44 @@ describe('the conversing stage', () => {
       expect.objectContaining({ role: 'agent', text: 'Sorry, one moment please.', interrupted: true }),
     );
     expect(call.end).toBeNull();
+  });
+
+  test('asks for a moment while all of several services are down, and goes on when one is back', async () => {
+    const clock = new FakeClock();
+    const fakes = [await FakeRealtimeConversation.start(), await FakeRealtimeConversation.start()];
+    const { failovers, hedges } = serviceMetrics(createMetrics({ processMetrics: false }));
+    const endpoints = fakes.map((down, index) => {
+      closing.push(() => down.close());
+      down.faults.refuse = 503;
+      const label = `s${index}`;
+      const options = { name: label, label, apiKey: down.apiKey, url: down.url, clock, log: silentLogger };
+      return {
+        ...{ label, service: new OpenAiRealtime(options), firstResponseMs: 2_500 },
+        breaker: new CircuitBreaker({ clock, random: () => 0.5 }),
+      };
+    });
+    const s2s = new ResilientS2s({ endpoints, clock, log: silentLogger, failovers, hedges });
+    const spareTts = new SpareTts();
+    const { call, ask, other } = await setUp({ clock, stage: { spareTts, s2s, greeting: '' } });
+    other('call');
+    const turn = ask(['one', 'two']);
+    const passes = (ms: number) => {
+      clock.advance(ms);
+      return spareTts.spoken;
+    };
+    await expect.poll(() => passes(50), { interval: 10, timeout: 10_000 }).toEqual(['Sorry, one moment please.']);
+    expect(fakes.map(({ requests }) => requests.length >= 1)).toEqual([true, true]);
+    fakes[1]!.faults.refuse = undefined;
+    const owed = MS_OF('Sorry, one moment please.') + MS_OF('You said one two.');
+    const isAnswered = () => passes(50) && call.mouth.bufferedMs >= owed;
+    await expect.poll(isAnswered, { interval: 10, timeout: 15_000 }).toBe(true);
+    expect(call.end).toBeNull();
+    expect(turn.settled).toBe(false);
+    expect(spareTts.spoken).toHaveLength(1);
+    expect(call.observations.filter(({ type }) => type === 'fail-over').at(-1)).toMatchObject({
+      kind: 's2s',
+      to: 's1',
+    });
   });
 
   test('tells the caller by the spare voice when the service is lost for good, then ends the call', async () => {

@@ -69,13 +69,23 @@ function wordsIn(pcm: Int16Array): string {
   return words.join(' ');
 }
 
+export interface TonalAgentsOptions {
+  onSpoken?(text: string): void;
+  onHeard?(text: string): void;
+}
+
 export class TonalAgents implements AgentStarter {
+  readonly #options: TonalAgentsOptions;
   readonly agents = ['counter', 'listener'].map(agentNamed);
   /** All that went to the voice, in order. */
   readonly spoken: string[] = [];
   /** All that was understood, in order. */
   readonly heard: string[] = [];
   readonly calls: CallPorts[] = [];
+
+  constructor(options: TonalAgentsOptions = {}) {
+    this.#options = options;
+  }
 
   start(name: string, ports: CallPorts): RunningAgent {
     this.calls.push(ports);
@@ -104,6 +114,7 @@ export class TonalAgents implements AgentStarter {
       greet: (state) => ({ state, say: name === 'counter' ? `${COUNTED.join(' ')}.` : '' }),
       respond: (state, words) => {
         this.heard.push(words);
+        this.#options.onHeard?.(words);
         return { state: state + 1, say: '' };
       },
       apology: () => '',
@@ -137,6 +148,7 @@ export class TonalAgents implements AgentStarter {
 
   async *#synthesize(text: string) {
     this.spoken.push(text);
+    this.#options.onSpoken?.(text);
     const words = text.match(/\S+/g) ?? [];
     yield {
       pcm: new Int16Array((words.length * WORD_MS * RATE) / 1_000),
