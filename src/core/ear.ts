@@ -34,8 +34,8 @@ const TIMESTAMP_PER_SAMPLE = 3;
 const MAX_CONCEALED_SAMPLES = 960;
 /** The stream is waited for this long before silence takes its place, ms. */
 const SILENCE_AFTER_MS = 100;
-/** The same after a packet that says that nothing follows (DTX): its own length, and as much for the network. */
-const SILENCE_AFTER_EMPTY_MS = 40;
+/** The same after a packet that says that nothing follows (DTX): its own length. If more does follow, it passes too. */
+const SILENCE_AFTER_EMPTY_MS = 20;
 /** Packets longer than the wait are waited for this much beyond their own length, ms. */
 const SILENCE_MARGIN_MS = 60;
 const FRAME_MS = (EAR_FRAME_SAMPLES * 1_000) / EAR_SAMPLE_RATE;
