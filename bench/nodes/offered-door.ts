@@ -45,7 +45,6 @@ export class OfferedDoor implements AsyncDisposable {
       auth: { apiKeys: [API_KEY], joinTokenTtlSeconds: 3_600 },
       limits: { maxSessions: 10_000, sessionsPerMinutePerAddress: 1_000_000, sessionsPerMinutePerKey: 1_000_000 },
     });
-    await registry.announce(nodeOf('pop', 'bench-other-pop', { sessions: 1_000 }, 0, 'ap-southeast-1'), LEASE_MS);
     const server = await SignalingServer.start({
       config,
       nodeId: 'bench-door',
@@ -70,12 +69,13 @@ export class OfferedDoor implements AsyncDisposable {
     return new OfferedDoor(registry, server, agent);
   }
 
-  /** What the core announces of itself. */
+  /** What the core announces of itself, and that there is another POP. */
   async announce(capacity: NodeRecord['capacity'], sessions: number): Promise<void> {
     const core = nodeOf('core', 'bench-core', capacity, sessions);
     const name = this.#agent;
     const agents = [{ name, title: name, description: '', notices: [], examples: [] }];
     await this.#registry.announce({ ...core, agents }, LEASE_MS);
+    await this.#registry.announce(nodeOf('pop', 'bench-other-pop', { sessions: 1_000 }, 0, 'ap-southeast-1'), LEASE_MS);
   }
 
   async ask(): Promise<Answered> {
