@@ -6,7 +6,7 @@ import { AgentHost, type SessionEnd } from '../agent/index.ts';
 import { Core } from '../core/index.ts';
 import { Announcer } from '../registry/index.ts';
 import { NodeServer } from '../signaling/index.ts';
-import { drain, Occupancy } from './drain.ts';
+import { drainAnnounced, Occupancy } from './drain.ts';
 import {
   demandBackboneAddress,
   demandCommonRegistry,
@@ -81,14 +81,11 @@ export async function startCoreNode(options: NodeOptions): Promise<RunningNode> 
         `control ${control.host}:${control.port}, agents: ${core.agents.map(({ name }) => name).join(', ')}`,
         ...core.agents.flatMap(({ name, notices }) => notices.map(({ text }) => `${name}: ${text}`)),
       ],
-      async drain(signal) {
+      drain(signal) {
         draining = true;
         server.beginDrain();
-        await announcer
-          .renew()
-          .catch((error) => log.warn({ err: error }, 'the registry was not told of the drain yet'));
         const { drainTimeoutMs: timeoutMs } = config.limits;
-        return drain({ occupancy, settleMs: DRAIN_SETTLE_MS, timeoutMs, clock, log, signal });
+        return drainAnnounced(announcer, { occupancy, settleMs: DRAIN_SETTLE_MS, timeoutMs, clock, log, signal });
       },
       close(reason) {
         end = reason;

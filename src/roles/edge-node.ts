@@ -12,7 +12,7 @@ import { Edge } from '../edge/index.ts';
 import { endpointsInUse, serviceNames } from '../placement-endpoints.ts';
 import { Announcer } from '../registry/index.ts';
 import { loadTokenSecret, SignalingServer } from '../signaling/index.ts';
-import { drain, Occupancy } from './drain.ts';
+import { drainAnnounced, Occupancy } from './drain.ts';
 import {
   demandBackboneAddress,
   demandCommonRegistry,
@@ -90,14 +90,11 @@ export async function startEdgeNode(options: EdgeNodeOptions): Promise<RunningNo
       nodeId,
       url: signaling.url,
       notes: doorNotes(config),
-      async drain(signal) {
+      drain(signal) {
         draining = true;
         signaling.beginDrain();
-        await announcer
-          .renew()
-          .catch((error) => log.warn({ err: error }, 'the registry was not told of the drain yet'));
         const { drainTimeoutMs: timeoutMs } = config.limits;
-        return drain({ occupancy, settleMs: DRAIN_SETTLE_MS, timeoutMs, clock, log, signal });
+        return drainAnnounced(announcer, { occupancy, settleMs: DRAIN_SETTLE_MS, timeoutMs, clock, log, signal });
       },
       close(reason) {
         end = reason;
