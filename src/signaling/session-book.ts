@@ -6,25 +6,23 @@ import { randomBytes } from 'node:crypto';
 import type { SessionEnd } from '../agent/client-events.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/index.ts';
-import { AntipodeError, asAntipodeError } from '../errors.ts';
-import {
-  type CallerPlaces,
-  type PlaceAsk,
-  type Placed,
-  type PlacementService,
-  pinsText,
-  type Reservation,
-  type ResidencyRecord,
-  type ResidencyRecordView,
+import { AntipodeError } from '../errors.ts';
+import type {
+  CallerPlaces,
+  PlaceAsk,
+  PlacementService,
+  Reservation,
+  ResidencyRecord,
+  ResidencyRecordView,
 } from '../placement/index.ts';
 import type { NodeStores, Registry, SessionRecord } from '../registry/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import type { SessionPriority } from './api-keys.ts';
-import type { LostCall, MediaEdge, Successor } from './call-port.ts';
-import { CallerSession, type SessionPlace, sessionEnded } from './caller-session.ts';
+import type { MediaEdge } from './call-port.ts';
+import { CallerSession, sessionEnded } from './caller-session.ts';
 import type { ClientAddress } from './client-address.ts';
 import { EndedSessions } from './ended-sessions.ts';
-import { candidateViews, placementView } from './placement-view.ts';
+import { PlacedSession } from './placed-session.ts';
 import {
   type CreateSessionAnswer,
   type CreateSessionRequest,
@@ -34,7 +32,7 @@ import {
 import { SessionCounts } from './session-counts.ts';
 import { SessionHomes } from './session-homes.ts';
 import { newRecord } from './session-record.ts';
-import { confinementOf, SessionResidency } from './session-residency.ts';
+import { SessionRecordWriter } from './session-record-writer.ts';
 import type { SignalingMetrics } from './signaling-metrics.ts';
 import type { SessionDoor } from './socket.ts';
 import { ALL_GRANTS, type SessionTokens } from './tokens.ts';
@@ -66,13 +64,11 @@ export interface SessionOrigin {
   signalingUrl: string;
 }
 
-/** A session that has not ended, and the writes to its record, which go one after the other. */
+/** A session that has not ended, where it runs, and its record. */
 interface Entry {
   readonly session: CallerSession;
-  /** Its slot at the core. */
-  slot: Reservation;
-  /** Settles when what was written last is in the registry. */
-  written: Promise<void>;
+  readonly place: PlacedSession;
+  readonly record: SessionRecordWriter;
 }
 
 export class SessionBook implements SessionDoor {
@@ -114,7 +110,7 @@ export class SessionBook implements SessionDoor {
    */
   async create(request: CreateSessionRequest, origin: SessionOrigin): Promise<CreateSessionAnswer> {
     this.#refuseWhenShuttingDown();
-    const { registry, places, placement, config, nodeId, region, stores } = this.#options;
+    const { registry, places, placement, config, clock, log, nodeId, region, stores } = this.#options;
     const sessionId = `s-${randomBytes(16).toString('base64url')}`;
     const room = request.room ?? sessionId;
     const caller = await places.place(origin.from.address);
@@ -132,78 +128,42 @@ export class SessionBook implements SessionDoor {
       ...ask,
       ...(request.placementId !== undefined && { instead: this.#reservation(request.placementId) }),
     });
-    const { core, reservation: slot } = placed;
-    const residency = pinsText(placed.pins);
-    const { token, expiresAt, joined } = await this.#admit(sessionId, room, residency, slot, origin);
-    const successor = async (lost: LostCall): Promise<Successor> => {
-      const { placed: other, epoch } = await this.#placedAnew(ask, lost);
-      residencyBook.moved(other);
-      const { call, placement } = placeOf(other);
-      const stored = { view: placement, candidates: candidateViews(other.candidates) };
-      this.#write(sessionId, { core: other.core.nodeId, zone: other.core.region, epoch, placement: stored });
-      session.moved({ call: { ...call, epoch }, placement });
-      return { core: call.core, epoch, confinement: call.confinement };
-    };
-    const placeOf = (at: Placed): SessionPlace => ({
-      call: {
-        sessionId,
-        epoch: 1,
-        room,
-        agent: request.agent,
-        residency,
-        confinement: confinementOf(at),
-        metadata: request.metadata ?? {},
-        ...(priority !== 'normal' && { priority }),
-        core: { nodeId: at.core.nodeId, ...at.core.control! },
-        onTouched: (touch) => residencyBook.touched(touch),
-        successor,
-      },
-      placement: placementView(at, request.agent, caller),
+    const { core } = placed;
+    const place = new PlacedSession({
+      ...this.#options,
+      ...{ ask, caller, placed, homes: this.#homes, pop: { nodeId, region, stores } },
+      call: { room, metadata: request.metadata ?? {}, ...(priority !== 'normal' && { priority }) },
     });
-    const place = placeOf(placed);
-    const view = place.placement;
-    const record = newRecord({
-      ...{ sessionId, room, request, residency, expiresAt, pop: nodeId, core },
-      createdAt: this.#options.clock.date(),
-      placement: { view, candidates: candidateViews(placed.candidates) },
-    });
-    const residencyBook = new SessionResidency({
-      sessionId,
-      placed,
-      pop: { nodeId, region, stores },
-      placement,
-      clock: this.#options.clock,
-    });
-    this.#residency.set(sessionId, residencyBook.record);
+    const residency = place.pins;
+    const { token, expiresAt, joined } = await this.#admit({ sessionId, room, residency }, placed.reservation, origin);
+    this.#residency.set(sessionId, place.residency.record);
     const { name, title, description, notices, examples } = core.agents.find(({ name }) => name === request.agent)!;
     const session = new CallerSession({
       ...this.#options,
       limits: config.limits,
-      ...place,
-      another: async () => {
-        const other = await this.#placedElsewhere(ask, core.nodeId);
-        if (other === null) return null;
-        residencyBook.moved(other);
-        const { call, placement } = placeOf(other);
-        const { nodeId, region: zone } = other.core;
-        const stored = { view: placement, candidates: candidateViews(other.candidates) };
-        this.#write(sessionId, { core: nodeId, zone, placement: stored });
-        return { call, placement };
-      },
+      ...place.first,
+      another: () => place.another(),
       agent: { name, title, description, notices, examples },
       iceServers: [],
       expiresAt,
       onJoined: () => {
         joined();
-        this.#write(sessionId, { state: 'active' });
+        record.write({ state: 'active' });
       },
       onEnded: (end, closed) => {
         joined();
         this.#finish(session, end, closed);
       },
     });
-    const recorded = registry.createSession(record);
-    this.#entries.set(sessionId, { session, slot, written: recorded.catch(() => undefined) });
+    const record = new SessionRecordWriter({ sessionId, registry, log, epoch: () => session.epoch });
+    place.opened(session, record);
+    const stored = newRecord({
+      ...{ sessionId, room, request, residency, expiresAt, pop: nodeId, core },
+      createdAt: clock.date(),
+      placement: place.stored,
+    });
+    const recorded = record.create(stored);
+    this.#entries.set(sessionId, { session, place, record });
     this.#options.onSessionCount?.(this.#entries.size);
     this.#options.metrics.sessionCreated(request.agent);
     try {
@@ -212,12 +172,10 @@ export class SessionBook implements SessionDoor {
       session.end({ code: 'deleted', reason: 'The session could not be recorded.' });
       throw error;
     }
-    this.#options.log.info(
-      { sessionId, agent: request.agent, core: record.core, address: origin.from.address },
-      'session created',
-    );
+    log.info({ sessionId, agent: request.agent, core: core.nodeId, address: origin.from.address }, 'session created');
     const { signalingUrl } = origin;
-    return { sessionId, room, signalingUrl, token, iceServers: [], expiresAt: record.expiresAt, placement: view };
+    const view = place.first.placement;
+    return { sessionId, room, signalingUrl, token, iceServers: [], expiresAt: stored.expiresAt, placement: view };
   }
 
   async admitJoin(data: SignalingData<'join'>) {
@@ -260,7 +218,7 @@ export class SessionBook implements SessionDoor {
 
   /** @throws ERR_SESSION_UNKNOWN */
   async record(sessionId: string): Promise<SessionRecord> {
-    await this.#entries.get(sessionId)?.written;
+    await this.#entries.get(sessionId)?.record.written;
     await this.#settling.get(sessionId)?.written;
     const record = await this.#options.registry.session(sessionId);
     if (!record) throw unknownSession();
@@ -297,59 +255,19 @@ export class SessionBook implements SessionDoor {
   }
 
   /** The session's token, its slot held and the session counted; lets the slot go when it is not admitted. */
-  async #admit(sessionId: string, room: string, residency: string | null, slot: Reservation, origin: SessionOrigin) {
+  async #admit(
+    subject: { sessionId: string; room: string; residency: string | null },
+    slot: Reservation,
+    origin: SessionOrigin,
+  ) {
     const { tokens, config } = this.#options;
     try {
-      const subject = { sessionId, room, grants: ALL_GRANTS, residency };
-      const issued = await tokens.issueJoin(subject, config.auth.joinTokenTtlSeconds);
+      const issued = await tokens.issueJoin({ ...subject, grants: ALL_GRANTS }, config.auth.joinTokenTtlSeconds);
       this.#refuseWhenShuttingDown();
       if (!slot.hold()) throw new AntipodeError('ERR_PLACEMENT_NO_CORE', 'The reserved slot has expired.');
       return { ...issued, joined: this.#counts.take(origin.authenticated ? null : origin.from.key) };
     } catch (error) {
       slot.release();
-      throw error;
-    }
-  }
-
-  /** A slot at another core than the one that is full, instead of the session's own; null when nobody has one. */
-  async #placedElsewhere(ask: PlaceAsk, full: string): Promise<Placed | null> {
-    const { placement, metrics } = this.#options;
-    const placed = await placement.place({ ...ask, excludedCores: [full] }).catch((error: unknown) => {
-      if (asAntipodeError(error).code === 'ERR_PLACEMENT_NO_CORE') return null;
-      throw error;
-    });
-    const entry = this.#entries.get(ask.key);
-    if (placed !== null && entry?.session.phase === 'opening' && placed.reservation.hold()) {
-      entry.slot.release();
-      entry.slot = placed.reservation;
-      metrics.coreFull('another');
-      return placed;
-    }
-    placed?.reservation.release();
-    metrics.coreFull('none');
-    return null;
-  }
-
-  /**
-   * Another core for a call whose own is lost, within the same pins, and the session's home there.
-   * @throws ERR_SESSION_UNKNOWN, what placing throws, ERR_REGISTRY_CONFLICT when somebody else has the session
-   */
-  async #placedAnew(ask: PlaceAsk, lost: LostCall): Promise<{ placed: Placed; epoch: number }> {
-    const { placement } = this.#options;
-    const { sessionId, excludedCores } = lost;
-    const entry = this.#entries.get(sessionId);
-    if (!entry) throw unknownSession();
-    const placed = await placement.place({ ...ask, excludedCores, priority: 'take-over' });
-    try {
-      const epoch = await this.#homes.take(lost, placed.core.nodeId);
-      if (this.#entries.get(sessionId) !== entry) throw unknownSession();
-      if (!placed.reservation.hold())
-        throw new AntipodeError('ERR_PLACEMENT_NO_CORE', 'The reserved slot has expired.');
-      entry.slot.release();
-      entry.slot = placed.reservation;
-      return { placed, epoch };
-    } catch (error) {
-      placed.reservation.release();
       throw error;
     }
   }
@@ -374,32 +292,19 @@ export class SessionBook implements SessionDoor {
     const { sessionId } = session;
     const entry = this.#entries.get(sessionId);
     if (!entry) return;
-    this.#write(sessionId, { state: 'ended', end });
+    entry.record.write({ state: 'ended', end });
     this.#entries.delete(sessionId);
     this.#counts.give();
-    entry.slot.release();
+    entry.place.release();
     this.#ended.add(sessionId, end);
     this.#residency.get(sessionId)?.ended(end.reason);
     this.#options.metrics.sessionEnded(end.code);
     this.#homes.release(sessionId, session.epoch);
-    const settled = Promise.all([entry.written, closed]).then(() => {
+    const settled = Promise.all([entry.record.written, closed]).then(() => {
       this.#settling.delete(sessionId);
     });
-    this.#settling.set(sessionId, { written: entry.written, settled });
+    this.#settling.set(sessionId, { written: entry.record.written, settled });
     this.#options.onSessionCount?.(this.#entries.size);
-  }
-
-  #write(sessionId: string, change: Parameters<Registry['updateSession']>[2]): void {
-    const entry = this.#entries.get(sessionId);
-    if (!entry) return;
-    // As it is now: a take-over changes it before this is written.
-    const { epoch } = entry.session;
-    entry.written = entry.written
-      .then(() => this.#options.registry.updateSession(sessionId, epoch, change))
-      .then(
-        () => undefined,
-        (error) => this.#options.log.warn({ sessionId, err: error }, "a session's record was not updated"),
-      );
   }
 
   #refuseWhenShuttingDown(): void {
