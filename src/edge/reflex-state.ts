@@ -21,8 +21,11 @@ interface OpenDuck {
   readonly untilMs: number;
 }
 
-/** What became of a duck; `superseded`: the next sound came before the core had said anything of this one. */
-export type ReflexOutcome = 'confirmed' | 'rejected' | 'timed_out' | 'superseded';
+/**
+ * What became of a duck; `superseded`: the next sound came before the core had said anything of this one; `ended`: the
+ * call was over first.
+ */
+export type ReflexOutcome = 'confirmed' | 'rejected' | 'timed_out' | 'superseded' | 'ended';
 
 export type ReflexEvent =
   /** A packet of the caller. `mayDuck`: the agent is heard, and may be held. `next`: number of a duck that it begins. */

@@ -66,7 +66,9 @@ const HYSTERESIS_DB = 3;
 export class Reflex {
   readonly #options: ReflexOptions;
   readonly #floor: LoudnessFloor;
-  readonly #outcomes: Record<ReflexOutcome, number> = { confirmed: 0, rejected: 0, timed_out: 0, superseded: 0 };
+  readonly #outcomes: Record<ReflexOutcome, number> = {
+    ...{ confirmed: 0, rejected: 0, timed_out: 0, superseded: 0, ended: 0 },
+  };
   #state: ReflexState = LISTENING;
   /** Epoch whose core lets the agent be silenced. */
   #armedEpoch = 0;
@@ -143,6 +145,7 @@ export class Reflex {
 
   /** Idempotent. */
   close(): void {
+    if (!this.#closed && this.#state.phase !== 'listening') this.#settle('ended');
     this.#closed = true;
     this.#state = LISTENING;
     this.#timer?.cancel();

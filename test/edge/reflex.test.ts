@@ -213,6 +213,8 @@ describe('Reflex', () => {
     rig.writer.close();
     rig.reflex.heard({ dbov: LOUD, voice: true, atMs: rig.clock.now(), durationMs: 20 }, 99);
     rig.reflex.answered(1, 'rejected');
+    rig.reflex.close();
+    expect(rig.reflex.stats()).toMatchObject({ ended: 1, rejected: 0 });
     expect(rig.clock.pendingCount).toBe(0);
   });
 });

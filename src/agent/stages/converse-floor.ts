@@ -7,18 +7,23 @@ import type { VoiceFrame } from '../frames.ts';
 import { Turn, type TurnCause } from '../turn.ts';
 import { TurnReports } from '../turn-taking/turn-reports.ts';
 import type { AgentCall } from '../types.ts';
+import { ConverseYield } from './converse-yield.ts';
+
+type FloorCall = Pick<AgentCall, 'send' | 'clock' | 'mouth' | 'observe' | 'backboneRttMs'>;
 
 export class ConverseFloor {
-  readonly #call: Pick<AgentCall, 'send' | 'clock' | 'observe' | 'backboneRttMs'>;
+  readonly #call: FloorCall;
   readonly #reports: TurnReports;
+  readonly #yield: ConverseYield;
   #turn: Turn | null = null;
   #nextNumber = 0;
   #shown: AgentState = 'starting';
   #voice: VoiceFrame | null = null;
 
-  constructor(call: Pick<AgentCall, 'send' | 'clock' | 'observe' | 'backboneRttMs'>) {
+  constructor(call: FloorCall) {
     this.#call = call;
     this.#reports = new TurnReports(call);
+    this.#yield = new ConverseYield(call);
   }
 
   /** Nobody has the floor. */
@@ -32,6 +37,7 @@ export class ConverseFloor {
     if (frame.silentMs === 0 && this.#turn?.marks.endedAtMs === null) {
       this.#turn.marks.lastSoundAtMs = frame.receivedAtMs;
     }
+    this.#yield.voice(frame, this.#turn !== null && !this.#turn.settled && this.#turn.marks.audibleAtMs !== null);
   }
 
   /** The agent's turn begins without the caller's voice: the call, a typed message, or the service by itself. */
@@ -76,6 +82,7 @@ export class ConverseFloor {
     const audible = turn.marks.audibleAtMs !== null;
     if (audible) this.#reports.interruption(turn, 'confirmed', this.#voice);
     turn.abort(audible ? 'interrupted' : 'continued');
+    this.#yield.decided();
   }
 
   #open(cause: TurnCause, continues: Turn | null, atMs: number): Turn {
@@ -108,5 +115,6 @@ export class ConverseFloor {
 
   close(): void {
     this.#turn?.abort('closed');
+    this.#yield.close();
   }
 }
