@@ -1,7 +1,8 @@
 /** From an entry of the catalogue to a language model that a pipeline can ask. Owns no protocol. */
 import type { Clock } from '../../../clock.ts';
 import { OpenAiCompatibleLlm, type OpenAiCompatibleOptions } from '../llm/openai-compatible.ts';
-import { type Adapters, modelOf } from './adapter.ts';
+import type { Llm } from '../llm.ts';
+import { modelOf } from './adapter.ts';
 import { type Environment, resolveService } from './resolve.ts';
 import type { LlmEntry } from './schema.ts';
 
@@ -19,7 +20,34 @@ export interface CreateLlmOptions extends Pick<OpenAiCompatibleOptions, 'samplin
 
 export const CREATE_LLM_DEFAULTS = { timeoutMs: 8_000 } as const satisfies Partial<CreateLlmOptions>;
 
-export const LLM_ADAPTERS: Adapters = { 'openai-chat': { model: null } };
+/** What an adapter is made with: all of it resolved and checked. */
+export interface LlmMaking extends Pick<CreateLlmOptions, 'clock' | 'instructionsRole' | 'sampling'> {
+  readonly entry: LlmEntry;
+  readonly baseUrl: string;
+  readonly apiKey: string | null;
+  /** Of the region that was chosen; null for an address of the operator's own. */
+  readonly region: string | null;
+  readonly model: string;
+  readonly timeoutMs: number;
+}
+
+/** A language model that was made from the catalogue: it tells where it asks, and can be warmed and closed. */
+export type CatalogueLlm = Llm & Pick<OpenAiCompatibleLlm, 'baseUrl' | 'close' | 'connectMs' | 'model' | 'warm'>;
+
+export interface LlmAdapter {
+  /** Its own choice; null: one must be named, here or in the catalogue. */
+  readonly model: string | null;
+  make(making: LlmMaking): CatalogueLlm;
+}
+
+/** By dialect. The one place where an adapter is made known. */
+export const LLM_ADAPTERS: Readonly<Record<string, LlmAdapter>> = {
+  'openai-chat': {
+    model: null,
+    make: ({ entry, region: _, ...making }) =>
+      new OpenAiCompatibleLlm({ ...making, name: entry.id, label: entry.name, quirks: entry.quirks }),
+  },
+};
 
 /** The model that is used when `wanted` is. @throws ERR_CONFIG_INVALID when one must be named, or nothing speaks it */
 export function llmModel(entry: LlmEntry, wanted: string | undefined): string {
@@ -27,19 +55,12 @@ export function llmModel(entry: LlmEntry, wanted: string | undefined): string {
 }
 
 /** @throws ERR_SERVICE_UNAVAILABLE when a key is missing; ERR_CONFIG_INVALID for what the entry has not */
-export function createLlm(entry: LlmEntry, options: CreateLlmOptions): OpenAiCompatibleLlm {
+export function createLlm(entry: LlmEntry, options: CreateLlmOptions): CatalogueLlm {
   const model = llmModel(entry, options.model);
-  const { baseUrl, apiKey } = resolveService(entry, options.environment, options.region);
-  return new OpenAiCompatibleLlm({
-    name: entry.id,
-    label: entry.name,
-    baseUrl,
-    apiKey,
-    model,
-    clock: options.clock,
-    timeoutMs: options.timeoutMs ?? CREATE_LLM_DEFAULTS.timeoutMs,
-    quirks: entry.quirks,
-    sampling: options.sampling,
-    instructionsRole: options.instructionsRole,
+  const { environment, clock, sampling, instructionsRole, timeoutMs = CREATE_LLM_DEFAULTS.timeoutMs } = options;
+  const { baseUrl, apiKey, region } = resolveService(entry, environment, options.region);
+  return LLM_ADAPTERS[entry.dialect]!.make({
+    ...{ entry, baseUrl, apiKey, model, clock, timeoutMs, sampling, instructionsRole },
+    region: region === 'own' ? null : region,
   });
 }

@@ -6,7 +6,7 @@ import { DEEPGRAM_FLUX_DEFAULTS, DeepgramFlux } from '../stt/deepgram-flux.ts';
 import { OpenAiCompatibleStt } from '../stt/openai-compatible.ts';
 import { OPENAI_REALTIME_STT_DEFAULTS, OpenAiRealtimeStt } from '../stt/openai-realtime.ts';
 import type { Stt } from '../stt.ts';
-import { type Adapters, modelOf, nothingSpeaks } from './adapter.ts';
+import { modelOf } from './adapter.ts';
 import { type Environment, resolveService } from './resolve.ts';
 import type { SttEntry } from './schema.ts';
 
@@ -27,11 +27,43 @@ export interface CreateSttOptions {
 
 export const CREATE_STT_DEFAULTS = { timeoutMs: 8_000 } as const satisfies Partial<CreateSttOptions>;
 
-export const STT_ADAPTERS: Adapters = {
-  'deepgram-listen': DEEPGRAM_STT_DEFAULTS,
-  'deepgram-flux': DEEPGRAM_FLUX_DEFAULTS,
-  'openai-realtime-transcription': OPENAI_REALTIME_STT_DEFAULTS,
-  'openai-transcriptions': { model: null },
+/** What an adapter is made with: all of it resolved and checked. */
+export interface SttMaking {
+  readonly entry: SttEntry;
+  readonly baseUrl: string;
+  readonly apiKey: string | null;
+  readonly model: string;
+  /** Only what was chosen, for the adapter's defaults to hold. */
+  readonly chosen: { readonly language?: string; readonly timeoutMs?: number };
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface SttAdapter {
+  /** Its own choice; null: one must be named, here or in the catalogue. */
+  readonly model: string | null;
+  make(making: SttMaking): Stt;
+}
+
+/** By dialect. The one place where an adapter is made known. */
+export const STT_ADAPTERS: Readonly<Record<string, SttAdapter>> = {
+  'deepgram-listen': {
+    model: DEEPGRAM_STT_DEFAULTS.model,
+    make: (making) => new DeepgramStt({ ...keyed(making), baseUrl: without(making, '/v1/listen') }),
+  },
+  'deepgram-flux': {
+    model: DEEPGRAM_FLUX_DEFAULTS.model,
+    make: (making) => new DeepgramFlux({ ...keyed(making), baseUrl: without(making, '/v2/listen') }),
+  },
+  'openai-realtime-transcription': {
+    model: OPENAI_REALTIME_STT_DEFAULTS.model,
+    make: (making) => new OpenAiRealtimeStt({ ...keyed(making), baseUrl: without(making, '/realtime') }),
+  },
+  'openai-transcriptions': {
+    model: null,
+    make: ({ entry, chosen, log: _, ...making }) =>
+      new OpenAiCompatibleStt({ ...CREATE_STT_DEFAULTS, ...making, ...chosen, name: entry.id, label: entry.name }),
+  },
 };
 
 /** The model that is used when `wanted` is. @throws ERR_CONFIG_INVALID when one must be named, or nothing speaks it */
@@ -41,33 +73,19 @@ export function sttModel(entry: SttEntry, wanted: string | undefined): string {
 
 /** @throws ERR_SERVICE_UNAVAILABLE when a key is missing; ERR_CONFIG_INVALID for what the entry has not */
 export function createStt(entry: SttEntry, options: CreateSttOptions): Stt {
-  const { environment, clock, log, language } = options;
+  const { environment, clock, log, language, timeoutMs } = options;
   const model = sttModel(entry, options.model);
   const { baseUrl, apiKey } = resolveService(entry, environment, options.region);
-  const common = { clock, log, model, apiKey: apiKey ?? 'none' };
-  const chosen = {
-    ...(language !== undefined && { language }),
-    ...(options.timeoutMs !== undefined && { timeoutMs: options.timeoutMs }),
-  };
-  switch (entry.dialect) {
-    case 'deepgram-listen':
-      return new DeepgramStt({ ...common, ...chosen, baseUrl: baseUrl.replace(/\/v1\/listen$/, '') });
-    case 'deepgram-flux':
-      return new DeepgramFlux({ ...common, ...chosen, baseUrl: baseUrl.replace(/\/v2\/listen$/, '') });
-    case 'openai-realtime-transcription':
-      return new OpenAiRealtimeStt({ ...common, ...chosen, baseUrl: baseUrl.replace(/\/realtime$/, '') });
-    case 'openai-transcriptions':
-      return new OpenAiCompatibleStt({
-        ...CREATE_STT_DEFAULTS,
-        ...chosen,
-        name: entry.id,
-        label: entry.name,
-        baseUrl,
-        apiKey,
-        model,
-        clock,
-      });
-    default:
-      throw nothingSpeaks(entry);
-  }
+  const chosen = { ...(language !== undefined && { language }), ...(timeoutMs !== undefined && { timeoutMs }) };
+  return STT_ADAPTERS[entry.dialect]!.make({ entry, baseUrl, apiKey, model, chosen, clock, log });
+}
+
+/** For a service with an account; a server of one's own may want no key. */
+function keyed({ apiKey, model, chosen, clock, log }: SttMaking) {
+  return { clock, log, model, apiKey: apiKey ?? 'none', ...chosen };
+}
+
+/** The address without the path that the adapter adds itself. */
+function without({ baseUrl }: SttMaking, path: string): string {
+  return baseUrl.endsWith(path) ? baseUrl.slice(0, -path.length) : baseUrl;
 }

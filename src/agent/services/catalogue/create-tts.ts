@@ -5,7 +5,7 @@ import { CARTESIA_DEFAULTS, Cartesia } from '../tts/cartesia.ts';
 import { ELEVENLABS_DEFAULTS, ElevenLabs } from '../tts/elevenlabs.ts';
 import { OpenAiCompatibleTts } from '../tts/openai-compatible.ts';
 import type { Tts } from '../tts.ts';
-import { type Adapters, modelOf, nothingSpeaks } from './adapter.ts';
+import { modelOf } from './adapter.ts';
 import { type Environment, resolveService } from './resolve.ts';
 import type { TtsEntry } from './schema.ts';
 
@@ -27,10 +27,39 @@ export interface CreateTtsOptions {
 
 export const CREATE_TTS_DEFAULTS = { timeoutMs: 8_000 } as const satisfies Partial<CreateTtsOptions>;
 
-export const TTS_ADAPTERS: Adapters = {
-  'cartesia-tts': CARTESIA_DEFAULTS,
-  'elevenlabs-multi-stream': ELEVENLABS_DEFAULTS,
-  'openai-speech': { model: null },
+/** What an adapter is made with: all of it resolved and checked. */
+export interface TtsMaking {
+  readonly entry: TtsEntry;
+  readonly baseUrl: string;
+  readonly apiKey: string | null;
+  readonly model: string;
+  readonly voice: string;
+  /** Only what was chosen, for the adapter's defaults to hold. */
+  readonly chosen: { readonly language?: string; readonly timeoutMs?: number };
+  readonly clock: Clock;
+}
+
+export interface TtsAdapter {
+  /** Its own choice; null: one must be named, here or in the catalogue. */
+  readonly model: string | null;
+  make(making: TtsMaking): Tts;
+}
+
+/** By dialect. The one place where an adapter is made known. */
+export const TTS_ADAPTERS: Readonly<Record<string, TtsAdapter>> = {
+  'cartesia-tts': {
+    model: CARTESIA_DEFAULTS.model,
+    make: (making) => new Cartesia({ ...keyed(making), baseUrl: without(making, '/tts/websocket') }),
+  },
+  'elevenlabs-multi-stream': {
+    model: ELEVENLABS_DEFAULTS.model,
+    make: (making) => new ElevenLabs({ ...keyed(making), baseUrl: without(making, '/v1/text-to-speech') }),
+  },
+  'openai-speech': {
+    model: null,
+    make: ({ entry, chosen, ...making }) =>
+      new OpenAiCompatibleTts({ ...CREATE_TTS_DEFAULTS, ...making, ...chosen, name: entry.id, label: entry.name }),
+  },
 };
 
 /** The model that is used when `wanted` is. @throws ERR_CONFIG_INVALID when one must be named, or nothing speaks it */
@@ -40,7 +69,7 @@ export function ttsModel(entry: TtsEntry, wanted: string | undefined): string {
 
 /** @throws ERR_SERVICE_UNAVAILABLE when a key is missing; ERR_CONFIG_INVALID for what the entry has not, or no voice */
 export function createTts(entry: TtsEntry, options: CreateTtsOptions): Tts {
-  const { environment, clock, voice, language } = options;
+  const { environment, clock, voice, language, timeoutMs } = options;
   const model = ttsModel(entry, options.model);
   const { baseUrl, apiKey } = resolveService(entry, environment, options.region);
   if (voice === undefined) {
@@ -48,29 +77,16 @@ export function createTts(entry: TtsEntry, options: CreateTtsOptions): Tts {
       path: 'voice',
     });
   }
-  const common = { clock, model, voice, apiKey: apiKey ?? 'none' };
-  const chosen = {
-    ...(language !== undefined && { language }),
-    ...(options.timeoutMs !== undefined && { timeoutMs: options.timeoutMs }),
-  };
-  switch (entry.dialect) {
-    case 'cartesia-tts':
-      return new Cartesia({ ...common, ...chosen, baseUrl: baseUrl.replace(/\/tts\/websocket$/, '') });
-    case 'elevenlabs-multi-stream':
-      return new ElevenLabs({ ...common, ...chosen, baseUrl: baseUrl.replace(/\/v1\/text-to-speech$/, '') });
-    case 'openai-speech':
-      return new OpenAiCompatibleTts({
-        ...CREATE_TTS_DEFAULTS,
-        ...chosen,
-        name: entry.id,
-        label: entry.name,
-        baseUrl,
-        apiKey,
-        model,
-        voice,
-        clock,
-      });
-    default:
-      throw nothingSpeaks(entry);
-  }
+  const chosen = { ...(language !== undefined && { language }), ...(timeoutMs !== undefined && { timeoutMs }) };
+  return TTS_ADAPTERS[entry.dialect]!.make({ entry, baseUrl, apiKey, model, voice, chosen, clock });
+}
+
+/** For a service with an account; a server of one's own may want no key. */
+function keyed({ apiKey, model, voice, chosen, clock }: TtsMaking) {
+  return { clock, model, voice, apiKey: apiKey ?? 'none', ...chosen };
+}
+
+/** The address without the path that the adapter adds itself. */
+function without({ baseUrl }: TtsMaking, path: string): string {
+  return baseUrl.endsWith(path) ? baseUrl.slice(0, -path.length) : baseUrl;
 }
