@@ -1,32 +1,17 @@
 /**
- * What the adapters of OpenAI's HTTP dialect share, whichever server speaks it: the client on connections that are
- * kept, one request with its time-outs, and the translation of whatever goes wrong into our error codes. Retries
- * nothing: in a call, a late answer is a wrong one.
+ * What the adapters of OpenAI's HTTP dialect share, whichever server speaks it: the client on connections that are kept,
+ * and the translation of whatever goes wrong into our error codes.
  */
 import { APIConnectionError, APIConnectionTimeoutError, APIError, OpenAI } from 'openai';
 import { z } from 'zod';
 import type { Clock } from '../../clock.ts';
 import type { Config } from '../../config/index.ts';
 import { AntipodeError } from '../../errors.ts';
-import { Deadline } from './deadline.ts';
-import { KeptConnections } from './kept-connections.ts';
 import { refusal } from './refusal.ts';
+import { ServiceServer, type ServiceServerOptions } from './service-server.ts';
 
 /** A server that speaks OpenAI's dialect. */
-export interface OpenAiServerOptions {
-  /** In metrics and the catalogue, such as `groq`. */
-  readonly name: string;
-  /** For people, in errors, such as `Groq`. */
-  readonly label: string;
-  readonly baseUrl: string;
-  /** Null for servers that want none: then no `Authorization` is sent. */
-  readonly apiKey: string | null;
-  readonly clock: Clock;
-  /** Longest silence of the server: before the first of its answer, and between two parts of it. */
-  readonly timeoutMs: number;
-  /** Instead of `timeoutMs`, before the first of its answer. */
-  readonly firstTimeoutMs?: number;
-}
+export type OpenAiServerOptions = ServiceServerOptions;
 
 export type OpenAiSettings = Config['services']['openai'];
 
@@ -48,15 +33,13 @@ export function openAiItself({ settings, clock }: OpenAiOptions): OpenAiServerOp
   return { name: 'openai', label: 'OpenAI', baseUrl, apiKey, clock, timeoutMs };
 }
 
-export class OpenAiServer {
-  readonly #options: OpenAiServerOptions;
+export class OpenAiServer extends ServiceServer {
+  readonly #label: string;
   readonly #client: OpenAI;
-  readonly #connections = new KeptConnections();
-  readonly #requests = new Set<Deadline>();
-  #closed = false;
 
   constructor(options: OpenAiServerOptions) {
-    this.#options = options;
+    super(options);
+    this.#label = options.label;
     this.#client = new OpenAI({
       apiKey: options.apiKey ?? 'none',
       ...(options.apiKey === null && { defaultHeaders: { authorization: null } }),
@@ -65,7 +48,7 @@ export class OpenAiServer {
       organization: null,
       project: null,
       adminAPIKey: null,
-      fetch: this.#connections.fetch,
+      fetch: this.connections.fetch,
       maxRetries: 0,
       logLevel: 'off',
     });
@@ -73,24 +56,14 @@ export class OpenAiServer {
 
   /**
    * One request and its answer in parts, each read by `read` as it comes.
-   * @throws ERR_SERVICE_UNAVAILABLE | ERR_SERVICE_FAILED | ERR_SERVICE_TIMEOUT; ERR_SHUTTING_DOWN when closed; the
-   * signal's reason when aborted
+   * @throws as `ServiceServer.inParts`
    */
-  async *stream<Part, Read>(
+  stream<Part, Read>(
     turn: AbortSignal,
     ask: (client: OpenAI, signal: AbortSignal) => Promise<AsyncIterable<Part>>,
     read: (part: Part) => Read,
   ): AsyncIterable<Read> {
-    const deadline = this.#begin(turn);
-    try {
-      deadline.check();
-      yield* deadline.reading(await ask(this.#client, deadline.signal), read);
-    } catch (error) {
-      throw this.#explain(deadline.reasonFor(error), turn);
-    } finally {
-      deadline.close();
-      this.#requests.delete(deadline);
-    }
+    return this.inParts(turn, (signal) => ask(this.#client, signal), read);
   }
 
   /**
@@ -108,39 +81,8 @@ export class OpenAiServer {
     return answers[0]!;
   }
 
-  /** Open a connection for the next request, by a GET of the base URL without the key, which is not billed. */
-  warm(): void {
-    this.#connections.warm(this.#options.baseUrl);
-  }
-
-  /** What opening the newest connection took, one round trip, ms; null before there was one. */
-  get connectMs(): number | null {
-    return this.#connections.connectMs;
-  }
-
-  /** Ends what is under way and every connection. Idempotent. */
-  close(): void {
-    this.#closed = true;
-    for (const request of this.#requests) request.stop(this.#closedError());
-    this.#connections.close();
-  }
-
-  #begin(turn: AbortSignal): Deadline {
-    if (this.#closed) throw this.#closedError();
-    const { clock, timeoutMs, label } = this.#options;
-    const firstMs = this.#options.firstTimeoutMs ?? timeoutMs;
-    const deadline = new Deadline({ service: label, clock, firstMs, betweenMs: timeoutMs, signal: turn });
-    this.#requests.add(deadline);
-    return deadline;
-  }
-
-  #explain(error: unknown, turn: AbortSignal): unknown {
-    if (error instanceof AntipodeError || (turn.aborted && error === turn.reason)) return error;
-    return explain(this.#options.label, error);
-  }
-
-  #closedError(): AntipodeError {
-    return new AntipodeError('ERR_SHUTTING_DOWN', `The connections to ${this.#options.label} are closed.`);
+  protected explain(cause: unknown): AntipodeError {
+    return explain(this.#label, cause);
   }
 }
 

@@ -1,6 +1,9 @@
 /** From an entry of the catalogue to a language model that a pipeline can ask. Owns no protocol. */
 import type { Clock } from '../../../clock.ts';
+import { AnthropicLlm } from '../llm/anthropic.ts';
+import { GeminiLlm } from '../llm/gemini.ts';
 import { OpenAiCompatibleLlm, type OpenAiCompatibleOptions } from '../llm/openai-compatible.ts';
+import { ResponsesLlm } from '../llm/responses.ts';
 import type { Llm } from '../llm.ts';
 import { modelOf } from './adapter.ts';
 import { type Environment, resolveService } from './resolve.ts';
@@ -46,6 +49,25 @@ export const LLM_ADAPTERS: Readonly<Record<string, LlmAdapter>> = {
     model: null,
     make: ({ entry, region: _, ...making }) =>
       new OpenAiCompatibleLlm({ ...making, name: entry.id, label: entry.name, quirks: entry.quirks }),
+  },
+  'openai-responses': {
+    model: null,
+    make: ({ entry, region: _, ...making }) => {
+      const { refusesSampling } = entry.quirks;
+      return new ResponsesLlm({ ...making, name: entry.id, label: entry.name, refusesSampling });
+    },
+  },
+  'anthropic-messages': {
+    model: null,
+    // The entry's regions are where the service is told to run the model; `global` is what it does anyway.
+    make: ({ entry, region, ...making }) => {
+      const inferenceGeo = region === 'global' ? null : region;
+      return new AnthropicLlm({ ...making, name: entry.id, label: entry.name, inferenceGeo });
+    },
+  },
+  'google-generate-content': {
+    model: null,
+    make: ({ entry, region: _, ...making }) => new GeminiLlm({ ...making, name: entry.id, label: entry.name }),
   },
 };
 

@@ -9,6 +9,7 @@ import type { ServiceUsage } from '../../observe/observation.ts';
 import type { Llm, LlmEvent, LlmRequest } from '../llm.ts';
 import { OpenAiServer, type OpenAiServerOptions } from '../openai-request.ts';
 import { describeTool, messagesOf } from './chat-messages.ts';
+import { ServerLlm } from './server-llm.ts';
 import { ToolCallParts } from './tool-call-parts.ts';
 import { usageOf } from './usage.ts';
 
@@ -68,21 +69,14 @@ const chunkSchema = z.object({
 
 type Chunk = z.infer<typeof chunkSchema>;
 
-export class OpenAiCompatibleLlm implements Llm {
-  readonly name: string;
-  /** Where requests go. */
-  readonly baseUrl: string;
-  readonly model: string;
+export class OpenAiCompatibleLlm extends ServerLlm<OpenAiServer> implements Llm {
   readonly #options: OpenAiCompatibleOptions;
   readonly #parameters: { temperature?: number; top_p?: number };
   readonly #role: 'system' | 'developer';
-  readonly #server: OpenAiServer;
 
   constructor(options: OpenAiCompatibleOptions) {
+    super(options, new OpenAiServer(options));
     const { quirks = {}, sampling = {} } = options;
-    this.name = options.name;
-    this.baseUrl = options.baseUrl;
-    this.model = options.model;
     this.#options = options;
     this.#role = quirks.noDeveloperRole ? 'system' : (options.instructionsRole ?? 'system');
     const refuses = quirks.refusesSampling?.some((beginning) => options.model.startsWith(beginning)) ?? false;
@@ -92,7 +86,6 @@ export class OpenAiCompatibleLlm implements Llm {
           ...(sampling.temperature === undefined ? {} : { temperature: sampling.temperature }),
           ...(sampling.topP === undefined ? {} : { top_p: sampling.topP }),
         };
-    this.#server = new OpenAiServer(options);
   }
 
   /** @throws also ERR_SERVICE_FAILED, with nothing sent, when tools are wanted of a service that takes none */
@@ -118,21 +111,6 @@ export class OpenAiCompatibleLlm implements Llm {
     if (usage !== null) yield { type: 'usage', usage };
   }
 
-  /** Opens a connection (`OpenAiServer.warm`). */
-  warm(): void {
-    this.#server.warm();
-  }
-
-  /** Of `OpenAiServer`. */
-  connectMs(): number | null {
-    return this.#server.connectMs;
-  }
-
-  /** Ends what is under way. Idempotent. */
-  close(): void {
-    this.#server.close();
-  }
-
   #chunks(request: LlmRequest): AsyncIterable<Chunk> {
     const { tools } = request;
     const body = {
@@ -143,7 +121,7 @@ export class OpenAiCompatibleLlm implements Llm {
       ...this.#parameters,
       ...(tools.length > 0 && { tools: tools.map(describeTool) }),
     };
-    return this.#server.stream(
+    return this.server.stream(
       request.signal,
       (client, signal) => client.chat.completions.create(body, { signal }),
       (chunk: unknown) => chunkSchema.parse(chunk),
