@@ -115,7 +115,10 @@ export class HearingPeer {
 }
 
 export interface HearingServerOptions {
-  authorization: string;
+  /** What the header must be; null where the key comes in another way. */
+  authorization: string | null;
+  /** @defaultValue `authorization` */
+  keyHeader?: string;
   /** Before an answer at the end of a turn, drawn for each, ms. */
   latency?: () => number;
   routes: Readonly<Record<string, (peer: HearingPeer) => HearingDialog>>;
@@ -138,7 +141,8 @@ export class HearingServer {
       this.requests.push({ url, headers: request.headers });
       const route = options.routes[url.pathname];
       if (this.faults.hang) return;
-      const allowed = request.headers.authorization === options.authorization;
+      const given = request.headers[options.keyHeader ?? 'authorization'];
+      const allowed = options.authorization === null || given === options.authorization;
       const status = this.faults.refuse ?? (allowed ? (route ? 101 : 404) : 401);
       if (status !== 101 || route === undefined) {
         const retry = this.faults.retryAfterSeconds;

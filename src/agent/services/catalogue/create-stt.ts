@@ -1,10 +1,14 @@
 /** From an entry of the catalogue to speech to text that a pipeline can use. Owns no protocol. */
 import type { Clock } from '../../../clock.ts';
 import type { Logger } from '../../../telemetry/index.ts';
+import { ASSEMBLYAI_DEFAULTS, AssemblyAi } from '../stt/assemblyai.ts';
 import { DEEPGRAM_STT_DEFAULTS, DeepgramStt } from '../stt/deepgram.ts';
 import { DEEPGRAM_FLUX_DEFAULTS, DeepgramFlux } from '../stt/deepgram-flux.ts';
+import { ELEVENLABS_SCRIBE_DEFAULTS, ElevenLabsScribe } from '../stt/elevenlabs-scribe.ts';
 import { OpenAiCompatibleStt } from '../stt/openai-compatible.ts';
 import { OPENAI_REALTIME_STT_DEFAULTS, OpenAiRealtimeStt } from '../stt/openai-realtime.ts';
+import { SONIOX_DEFAULTS, Soniox } from '../stt/soniox.ts';
+import { SPEECHMATICS_DEFAULTS, Speechmatics } from '../stt/speechmatics.ts';
 import type { Stt } from '../stt.ts';
 import { modelOf } from './adapter.ts';
 import { type Environment, resolveService } from './resolve.ts';
@@ -58,6 +62,22 @@ export const STT_ADAPTERS: Readonly<Record<string, SttAdapter>> = {
   'openai-realtime-transcription': {
     model: OPENAI_REALTIME_STT_DEFAULTS.model,
     make: (making) => new OpenAiRealtimeStt({ ...keyed(making), baseUrl: without(making, '/realtime') }),
+  },
+  soniox: {
+    model: SONIOX_DEFAULTS.model,
+    make: (making) => new Soniox({ ...keyed(making), baseUrl: making.baseUrl }),
+  },
+  'assemblyai-v3': {
+    model: ASSEMBLYAI_DEFAULTS.model,
+    make: (making) => new AssemblyAi({ ...keyed(making), baseUrl: making.baseUrl }),
+  },
+  'elevenlabs-scribe': {
+    model: ELEVENLABS_SCRIBE_DEFAULTS.model,
+    make: (making) => new ElevenLabsScribe({ ...keyed(making), baseUrl: making.baseUrl }),
+  },
+  'speechmatics-v2': {
+    model: SPEECHMATICS_DEFAULTS.model,
+    make: (making) => new Speechmatics({ ...keyed(making), baseUrl: making.baseUrl }),
   },
   'openai-transcriptions': {
     model: null,

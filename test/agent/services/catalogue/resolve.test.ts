@@ -150,8 +150,8 @@ describe('speech', () => {
     expect(() => createStt(deepgram, { environment: {}, clock, log })).toThrow(
       'Deepgram is not configured: set DEEPGRAM_API_KEY.',
     );
-    const soniox = catalogue.get('stt', 'soniox')!;
-    expect(() => createStt(soniox, { ...environmentOf(soniox), clock, log })).toThrow(/nothing here speaks "soniox"/);
+    const gladia = catalogue.get('stt', 'gladia')!;
+    expect(() => createStt(gladia, { ...environmentOf(gladia), clock, log })).toThrow(/nothing here speaks "gladia-v2"/);
     const cartesia = catalogue.get('tts', 'cartesia')!;
     expect(() => createTts(cartesia, { ...environmentOf(cartesia), clock })).toThrow(
       'Cartesia needs a voice: name it, or give its id.',
