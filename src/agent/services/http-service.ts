@@ -8,9 +8,26 @@ import { AntipodeError } from '../../errors.ts';
 import { quotable, refusal } from './refusal.ts';
 import { ServiceServer, type ServiceServerOptions } from './service-server.ts';
 
+/** One question to a service. */
+export interface HttpQuestion {
+  /** Behind the base URL; may be empty. */
+  readonly path: string;
+  /** Sent as JSON; a text is sent as it is, with a `content-type` among its headers. */
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** What is sent, for those who sign it. */
+export interface HttpOutgoing {
+  readonly url: URL;
+  readonly body: string;
+}
+
 export interface HttpServiceOptions extends ServiceServerOptions {
-  /** With the key, if there is one. Asked for each request: some keys are short-lived. */
-  readonly headers: () => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
+  /** With the key, if there is one. Asked for each request: some keys are short-lived, some sign what is sent. */
+  readonly headers: (
+    outgoing: HttpOutgoing,
+  ) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
 }
 
 /** A server-sent event whose data is JSON. */
@@ -22,6 +39,8 @@ export interface JsonEvent {
 
 /** Characters of one event. */
 const MAX_EVENT_CHARACTERS = 1_048_576;
+/** Characters of a value of JSON: a minute of sound is 4 MB. */
+const MAX_VALUE_CHARACTERS = 16_777_216;
 /** Bytes of a refusal that are read. */
 const MAX_REFUSAL_BYTES = 8_192;
 
@@ -44,35 +63,28 @@ export class HttpService extends ServiceServer {
   }
 
   /**
-   * Asks `path` of the base URL with `body`; each event of the answer is read by `read` as it comes. A `data: [DONE]` is
-   * none.
+   * Asks with `question`; each event of the answer is read by `read` as it comes. A `data: [DONE]` is none.
    * @throws ERR_SERVICE_UNAVAILABLE | ERR_SERVICE_FAILED | ERR_SERVICE_TIMEOUT; ERR_SHUTTING_DOWN when closed; the
    * signal's reason when aborted
    */
-  events<Read>(turn: AbortSignal, path: string, body: unknown, read: (event: JsonEvent) => Read): AsyncIterable<Read> {
-    const ask = async (signal: AbortSignal) => {
-      const response = await this.#post(path, body, signal, 'text/event-stream');
-      return eventsOf(response.body!);
-    };
-    return this.inParts(turn, ask, read);
+  events<Read>(turn: AbortSignal, question: HttpQuestion, read: (event: JsonEvent) => Read): AsyncIterable<Read> {
+    return this.#ask(turn, question, (type) => type.startsWith('text/event-stream'), eventsOf, read);
   }
 
-  /**
-   * The same for an answer of bytes, such as sound.
-   * @param isWanted whether an answer of this content type is one
-   */
-  bytes<Read>(
-    turn: AbortSignal,
-    path: string,
-    body: unknown,
-    isWanted: (contentType: string) => boolean,
-    read: (bytes: Uint8Array) => Read,
-  ): AsyncIterable<Read> {
-    const ask = async (signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> => {
-      const response = await this.#post(path, body, signal, isWanted);
-      return response.body!;
-    };
-    return this.inParts(turn, ask, read);
+  /** The same for an answer of JSON, one value or one a line, whatever content type it has. */
+  values<Read>(turn: AbortSignal, question: HttpQuestion, read: (value: unknown) => Read): AsyncIterable<Read> {
+    return this.#ask(turn, question, (type) => /json|octet-stream|^text\/plain/.test(type), valuesOf, read);
+  }
+
+  /** The same for an answer of bytes, such as sound. */
+  bytes<Read>(turn: AbortSignal, question: HttpQuestion, read: (bytes: Uint8Array) => Read): AsyncIterable<Read> {
+    return this.#ask(
+      turn,
+      question,
+      (type) => !/json|text|html/.test(type),
+      (body) => body,
+      read,
+    );
   }
 
   protected explain(cause: unknown): AntipodeError {
@@ -89,31 +101,43 @@ export class HttpService extends ServiceServer {
     return failed('broke off its answer');
   }
 
+  #ask<Part, Read>(
+    turn: AbortSignal,
+    question: HttpQuestion,
+    isWanted: (contentType: string) => boolean,
+    partsOf: (body: AsyncIterable<Uint8Array>) => AsyncIterable<Part>,
+    read: (part: Part) => Read,
+  ): AsyncIterable<Read> {
+    return this.inParts(turn, async (signal) => partsOf(await this.#post(question, signal, isWanted)), read);
+  }
+
   async #post(
-    path: string,
-    body: unknown,
+    question: HttpQuestion,
     signal: AbortSignal,
-    wanted: string | ((contentType: string) => boolean),
-  ): Promise<Response> {
+    isWanted: (contentType: string) => boolean,
+  ): Promise<AsyncIterable<Uint8Array>> {
     const { baseUrl, headers, label, apiKey } = this.#options;
-    const response = await this.connections.fetch(`${baseUrl.replace(/\/$/, '')}${path}`, {
+    const url = new URL(`${baseUrl.replace(/\/$/, '')}${question.path}`);
+    const isText = typeof question.body === 'string';
+    const body = isText ? (question.body as string) : JSON.stringify(question.body);
+    const response = await this.connections.fetch(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', ...(await headers()) },
-      body: JSON.stringify(body),
+      headers: {
+        ...(!isText && { 'content-type': 'application/json' }),
+        ...question.headers,
+        ...(await headers({ url, body })),
+      },
+      body,
       signal,
     });
-    const type = response.headers.get('content-type') ?? '';
     if (response.status !== 200) {
       const words = quotable(refusalWords(await textOf(response)), apiKey ?? 'no key');
       throw refusal(label, response.status, { words, retryAfter: response.headers.get('retry-after') });
     }
-    const isWanted = typeof wanted === 'string' ? type.startsWith(wanted) : wanted(type);
-    if (isWanted && response.body !== null) return response;
+    const type = response.headers.get('content-type') ?? '';
+    if (isWanted(type) && response.body !== null) return response.body;
     await response.body?.cancel();
-    throw new AntipodeError(
-      'ERR_SERVICE_FAILED',
-      `${label} answered with "${type.slice(0, 80)}", not as its dialect does.`,
-    );
+    throw new AntipodeError('ERR_SERVICE_FAILED', `${label} answered with "${type.slice(0, 80)}", not as it should.`);
   }
 }
 
@@ -139,6 +163,22 @@ async function* eventsOf(body: AsyncIterable<Uint8Array>): AsyncIterable<JsonEve
     yield* events;
     if (done) return;
   }
+}
+
+/** Whole lines, each a value; a value may also be alone, over several lines. */
+async function* valuesOf(body: AsyncIterable<Uint8Array>): AsyncIterable<unknown> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const bytes of body) {
+    rest += decoder.decode(bytes, { stream: true });
+    if (rest.length > MAX_VALUE_CHARACTERS) throw new SyntaxError('A value is too long.');
+    const lines = rest.split('\n');
+    // The beginning of a value that goes over lines is none by itself.
+    if (lines.length < 2 || /^\s*[[{]\s*$/.test(lines[0]!)) continue;
+    rest = lines.pop()!;
+    for (const line of lines) if (line.trim() !== '') yield JSON.parse(line);
+  }
+  if (rest.trim() !== '') yield JSON.parse(rest);
 }
 
 /** What the service says of its refusal: it is short, or cut. */

@@ -3,6 +3,17 @@ import type { Clock } from '../../../clock.ts';
 import { AntipodeError } from '../../../errors.ts';
 import { CARTESIA_DEFAULTS, Cartesia } from '../tts/cartesia.ts';
 import { ELEVENLABS_DEFAULTS, ElevenLabs } from '../tts/elevenlabs.ts';
+import { azureVoice } from '../tts/http/azure.ts';
+import { deepgramAura } from '../tts/http/deepgram-aura.ts';
+import { fish } from '../tts/http/fish.ts';
+import { googleVoice } from '../tts/http/google.ts';
+import { HTTP_VOICE_DEFAULTS, type HttpVoiceOptions } from '../tts/http/http-voice.ts';
+import { inworld } from '../tts/http/inworld.ts';
+import { lmnt } from '../tts/http/lmnt.ts';
+import { minimax } from '../tts/http/minimax.ts';
+import { piper } from '../tts/http/piper.ts';
+import { type PollyOptions, polly } from '../tts/http/polly.ts';
+import { rime } from '../tts/http/rime.ts';
 import { OpenAiCompatibleTts } from '../tts/openai-compatible.ts';
 import type { Tts } from '../tts.ts';
 import { modelOf } from './adapter.ts';
@@ -32,6 +43,10 @@ export interface TtsMaking {
   readonly entry: TtsEntry;
   readonly baseUrl: string;
   readonly apiKey: string | null;
+  /** All of its secrets, by the names of their variables. */
+  readonly keys: Readonly<Record<string, string>>;
+  /** The entry's; `own` for an address of the operator's. */
+  readonly region: string;
   readonly model: string;
   readonly voice: string;
   /** Only what was chosen, for the adapter's defaults to hold. */
@@ -45,6 +60,9 @@ export interface TtsAdapter {
   make(making: TtsMaking): Tts;
 }
 
+/** Where the voice is all that is chosen. */
+const VOICE_IS_MODEL = 'by-voice';
+
 /** By dialect. The one place where an adapter is made known. */
 export const TTS_ADAPTERS: Readonly<Record<string, TtsAdapter>> = {
   'cartesia-tts': {
@@ -55,9 +73,19 @@ export const TTS_ADAPTERS: Readonly<Record<string, TtsAdapter>> = {
     model: ELEVENLABS_DEFAULTS.model,
     make: (making) => new ElevenLabs({ ...keyed(making), baseUrl: without(making, '/v1/text-to-speech') }),
   },
+  'deepgram-speak': { model: 'aura-2', make: (making) => deepgramAura(asked(making)) },
+  'rime-http': { model: 'arcana', make: (making) => rime(asked(making)) },
+  'lmnt-bytes': { model: 'blizzard', make: (making) => lmnt(asked(making)) },
+  'inworld-stream': { model: 'inworld-tts-1.5-mini', make: (making) => inworld(asked(making)) },
+  'minimax-t2a': { model: 'speech-2.6-turbo', make: (making) => minimax(asked(making)) },
+  'fish-tts': { model: 's1', make: (making) => fish(asked(making)) },
+  'azure-voice': { model: VOICE_IS_MODEL, make: (making) => azureVoice(asked(making)) },
+  'google-synthesize': { model: VOICE_IS_MODEL, make: (making) => googleVoice(asked(making)) },
+  'aws-polly': { model: 'neural', make: (making) => polly({ ...asked(making), ...awsOf(making) }) },
+  'piper-http': { model: VOICE_IS_MODEL, make: (making) => piper(asked(making)) },
   'openai-speech': {
     model: null,
-    make: ({ entry, chosen, ...making }) =>
+    make: ({ entry, chosen, keys: _keys, region: _region, ...making }) =>
       new OpenAiCompatibleTts({ ...CREATE_TTS_DEFAULTS, ...making, ...chosen, name: entry.id, label: entry.name }),
   },
 };
@@ -71,19 +99,36 @@ export function ttsModel(entry: TtsEntry, wanted: string | undefined): string {
 export function createTts(entry: TtsEntry, options: CreateTtsOptions): Tts {
   const { environment, clock, voice, language, timeoutMs } = options;
   const model = ttsModel(entry, options.model);
-  const { baseUrl, apiKey } = resolveService(entry, environment, options.region);
+  const { baseUrl, apiKey, keys, region } = resolveService(entry, environment, options.region);
   if (voice === undefined) {
     throw new AntipodeError('ERR_CONFIG_INVALID', `${entry.name} needs a voice: name it, or give its id.`, {
       path: 'voice',
     });
   }
   const chosen = { ...(language !== undefined && { language }), ...(timeoutMs !== undefined && { timeoutMs }) };
-  return TTS_ADAPTERS[entry.dialect]!.make({ entry, baseUrl, apiKey, model, voice, chosen, clock });
+  return TTS_ADAPTERS[entry.dialect]!.make({ entry, baseUrl, apiKey, keys, region, model, voice, chosen, clock });
 }
 
 /** For a service with an account; a server of one's own may want no key. */
 function keyed({ apiKey, model, voice, chosen, clock }: TtsMaking) {
   return { clock, model, voice, apiKey: apiKey ?? 'none', ...chosen };
+}
+
+/** For a voice that is asked by one POST. */
+function asked({ entry, baseUrl, apiKey, model, voice, chosen, clock }: TtsMaking): HttpVoiceOptions {
+  const { id: name, name: label } = entry;
+  return { ...HTTP_VOICE_DEFAULTS, name, label, baseUrl, apiKey, model, voice, clock, ...chosen };
+}
+
+/** @throws ERR_CONFIG_INVALID at an address of one's own, whose region nobody knows */
+function awsOf({ keys, region, entry }: TtsMaking): Pick<PollyOptions, 'account' | 'region'> {
+  if (region === 'own') {
+    throw new AntipodeError('ERR_CONFIG_INVALID', `${entry.name} is signed for a region: name one.`, {
+      path: 'region',
+    });
+  }
+  const [accessKeyId = '', secretAccessKey = ''] = entry.keys.map((name) => keys[name]);
+  return { region, account: { accessKeyId, secretAccessKey } };
 }
 
 /** The address without the path that the adapter adds itself. */

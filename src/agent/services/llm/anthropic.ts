@@ -88,7 +88,7 @@ export class AnthropicLlm extends ServerLlm<HttpService> implements Llm {
     const calls = new ToolCallParts({ label, indicesAreWrong: false, idPrefix: `call_${request.entries.length}` });
     let usage: z.infer<typeof usageSchema> = {};
     let finished = false;
-    const events = this.server.events(request.signal, '/messages', this.#body(request), readEvent);
+    const events = this.server.events(request.signal, { path: '/messages', body: this.#body(request) }, readEvent);
     for await (const event of events) {
       if (event?.type === 'content_block_delta' && event.delta.text) yield { type: 'text', text: event.delta.text };
       else if (event?.type === 'message_start') usage = { ...event.message.usage };

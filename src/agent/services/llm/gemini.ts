@@ -79,7 +79,7 @@ export class GeminiLlm extends ServerLlm<HttpService> implements Llm {
     const calls: Call[] = [];
     let usage: ServiceUsage | null = null;
     let finish: string | null = null;
-    for await (const chunk of this.server.events(request.signal, path, this.#body(request), readChunk)) {
+    for await (const chunk of this.server.events(request.signal, { path, body: this.#body(request) }, readChunk)) {
       usage = usageOf(chunk) ?? usage;
       const [candidate] = chunk.candidates ?? [];
       finish = candidate?.finishReason ?? chunk.promptFeedback?.blockReason ?? finish;

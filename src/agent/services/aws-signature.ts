@@ -1,0 +1,50 @@
+/** Signs requests to Amazon's services (Signature Version 4), by a key of an account. Owns no request. */
+import { Sha256 } from '@aws-crypto/sha256-js';
+import { SignatureV4 } from '@smithy/signature-v4';
+import type { Clock } from '../../clock.ts';
+import type { HttpOutgoing } from './http-service.ts';
+
+export interface AwsAccount {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** Of temporary keys. */
+  readonly sessionToken?: string | undefined;
+}
+
+export interface AwsSignatureOptions {
+  readonly account: AwsAccount;
+  /** The service's name in signatures, such as `polly`. */
+  readonly service: string;
+  /** Such as `eu-central-1`. */
+  readonly region: string;
+  readonly clock: Pick<Clock, 'date'>;
+}
+
+export class AwsSignature {
+  readonly #signer: SignatureV4;
+  readonly #clock: Pick<Clock, 'date'>;
+
+  constructor({ account, service, region, clock }: AwsSignatureOptions) {
+    const { accessKeyId, secretAccessKey, sessionToken } = account;
+    const credentials = { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) };
+    this.#signer = new SignatureV4({ credentials, service, region, sha256: Sha256 });
+    this.#clock = clock;
+  }
+
+  /** The headers of a POST of JSON that sign it. */
+  async headers({ url, body }: HttpOutgoing): Promise<Record<string, string>> {
+    const request = {
+      method: 'POST',
+      protocol: url.protocol,
+      hostname: url.hostname,
+      path: url.pathname,
+      query: Object.fromEntries(url.searchParams),
+      headers: { host: url.host, 'content-type': 'application/json' },
+      body,
+    };
+    const { headers } = await this.#signer.sign(request, { signingDate: this.#clock.date() });
+    // The connection writes it itself.
+    const { host: _, ...signed } = headers;
+    return signed;
+  }
+}

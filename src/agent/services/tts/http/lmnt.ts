@@ -1,0 +1,18 @@
+/** LMNT by `/v1/ai/speech/bytes`. By docs.lmnt.com (api-reference/speech/synthesize-speech-bytes, read in November 2026). */
+import { HttpVoice, type HttpVoiceOptions } from './http-voice.ts';
+
+const SAMPLE_RATE = 24_000;
+
+export function lmnt(options: HttpVoiceOptions): HttpVoice {
+  const { voice, model, language = 'auto' } = options;
+  return new HttpVoice(options, {
+    maxCharacters: 5_000,
+    headers: () => ({ 'x-api-key': options.apiKey ?? '' }),
+    question: (text) => ({
+      path: '',
+      body: { text, voice, model, language, format: 'pcm_s16le', sample_rate: SAMPLE_RATE },
+    }),
+    sound: { form: 'pcm', sampleRate: SAMPLE_RATE },
+    answer: { packed: false },
+  });
+}

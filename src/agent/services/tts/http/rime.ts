@@ -1,0 +1,18 @@
+/** Rime by its streaming HTTP endpoint. By docs.rime.ai (api-reference/endpoint/streaming-pcm, read in November 2026). */
+import { HttpVoice, type HttpVoiceOptions } from './http-voice.ts';
+
+const SAMPLE_RATE = 24_000;
+
+export function rime(options: HttpVoiceOptions): HttpVoice {
+  const { voice, model, language = 'eng' } = options;
+  return new HttpVoice(options, {
+    maxCharacters: 500,
+    headers: () => ({ authorization: `Bearer ${options.apiKey}`, accept: 'audio/pcm' }),
+    question: (text) => ({
+      path: '',
+      body: { text, speaker: voice, modelId: model, lang: language, samplingRate: SAMPLE_RATE },
+    }),
+    sound: { form: 'pcm', sampleRate: SAMPLE_RATE },
+    answer: { packed: false },
+  });
+}
