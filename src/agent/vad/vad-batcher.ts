@@ -69,7 +69,8 @@ export const VAD_BATCHER_DEFAULTS = {
   directStreams: 4,
   maxBatch: 32,
   maxFailures: 5,
-  maxWaitingWindows: 64,
+  /** What a POP keeps of a caller, 30 s: a call that goes on at another core is heard from its ring, ten times as fast. */
+  maxWaitingWindows: 1_024,
 } as const satisfies Partial<VadBatcherOptions>;
 
 export class VadBatcher {
@@ -118,7 +119,8 @@ export class VadBatcher {
 
   async #gather(): Promise<void> {
     const { clock, collectMs, directStreams } = this.#options;
-    if (this.#streams.size > directStreams) {
+    // Who has windows to catch up with shares its runs with whoever has some then, and waits for nobody.
+    if (this.#streams.size > directStreams && !this.#ready.some((stream) => stream.isBehind)) {
       // Only the closing ends it early, and who waits for this sees that too.
       await delay(clock, collectMs, this.#closing.signal).catch(() => {});
     } else {
@@ -171,6 +173,11 @@ export class VadBatcher {
 const RESTING_WINDOWS = 16;
 /** Above it the model is asked on. */
 const RESTING_PROBABILITY = 0.1;
+
+/** So many windows wait when sound comes faster than it was spoken, or the machine is slower. */
+const BEHIND_WINDOWS = 4;
+/** Windows whose memory is used again. */
+const MAX_SPARE = 8;
 
 interface StreamEvents {
   ready(): void;
@@ -255,6 +262,10 @@ class Stream implements VadStream, VadBatchItem {
     return this.#restingWindows > RESTING_WINDOWS && !this.#queued && this.probability < RESTING_PROBABILITY;
   }
 
+  get isBehind(): boolean {
+    return this.#waiting.length >= BEHIND_WINDOWS;
+  }
+
   /** Put the next window where the model reads it; false when there is none. */
   load(): boolean {
     const window = this.#closed ? undefined : this.#waiting.shift();
@@ -266,7 +277,7 @@ class Stream implements VadStream, VadBatchItem {
     this.input.set(window.samples, VAD_CONTEXT_SAMPLES);
     this.#loaded.position = window.position;
     this.#loaded.receivedAtMs = window.receivedAtMs;
-    this.#spare.push(window.samples);
+    if (this.#spare.length < MAX_SPARE) this.#spare.push(window.samples);
     return true;
   }
 

@@ -235,6 +235,27 @@ describe('the voice activity batcher', () => {
     expect(await failures()).toBe(2);
   });
 
+  test('hears 30 s of a caller that come at once, without waiting for others, and loses none', async () => {
+    const clock = new FakeClock();
+    const { batcher, failures } = setUp({ directStreams: 1, clock });
+    const { results, listener } = collector();
+    const stream = batcher.open(listener);
+    batcher.open(collector().listener);
+    for (let index = 0; index < 940; index++) stream.push(frame(index * 512, 0.1));
+    clock.advance(5);
+    for (let turns = 0; results.length < 937 && turns < 2_000; turns++) await settle();
+    // All but the last few, which wait for what others have, as ever.
+    expect(results.length).toBeGreaterThanOrEqual(937);
+    await expect
+      .poll(() => {
+        clock.advance(5);
+        return results.length;
+      })
+      .toBe(940);
+    expect(results.map(({ position }) => position)).toEqual(results.map((_, index) => (index + 1) * 512));
+    expect(await failures()).toBe(0);
+  });
+
   test('delivers nothing after a stream or the batcher was closed', async () => {
     const { batcher } = setUp();
     const { results, listener } = collector();
