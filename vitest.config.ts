@@ -1,4 +1,7 @@
-/** Two sets of tests: `unit`, fast and in parallel, and `e2e`, with real servers and browsers, one file at a time. */
+/**
+ * Two sets of tests: `unit`, fast and in parallel, and `e2e`, with real servers, browsers and clusters, one file at a
+ * time.
+ */
 
 import { defineConfig } from 'vitest/config';
 
@@ -9,7 +12,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/e2e/**'],
+          exclude: ['test/e2e/**', 'test/chaos/runs/**'],
           environment: 'node',
           // Nothing should take long; a machine that does other things besides must not fail for it.
           testTimeout: 30_000,
@@ -19,7 +22,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts', 'test/chaos/runs/*.test.ts'],
           environment: 'node',
           fileParallelism: false,
           // Sound in real time through a browser: a machine that stalls for a second may cost a word. Vitest reports it.

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentHost, type SessionEnd } from './agent/index.ts';
 import { loadCatalogue } from './agent/services/catalogue/index.ts';
-import { ensureDevelopmentCa } from './backbone/index.ts';
+import { identityOfDevelopment, type NodeRole } from './backbone/index.ts';
 import type { Clock } from './clock.ts';
 import { announcedStores, type Config } from './config/index.ts';
 import { Core } from './core/index.ts';
@@ -16,6 +16,7 @@ import { endpointsInUse, serviceNames } from './placement-endpoints.ts';
 import { Announcer } from './registry/index.ts';
 import { openParts, openPolicy } from './roles/node-parts.ts';
 import { coreRecord, popRecord } from './roles/node-records.ts';
+import { toldPaths } from './roles/told-paths.ts';
 import { loadTokenSecret, SignalingServer } from './signaling/index.ts';
 import type { Logger } from './telemetry/index.ts';
 
@@ -47,16 +48,16 @@ export async function startDev(options: DevOptions): Promise<Dev> {
 
   try {
     const { registry, metrics, tracing } = await openParts(stack, options);
-    const [ca, tokenSecret, agents] = await Promise.all([
-      ensureDevelopmentCa(config.stateDir, { log, clock }),
+    const [tokenSecret, agents] = await Promise.all([
       loadTokenSecret(config),
       AgentHost.load({ config, clock, log: log.child({ part: 'agent' }), metrics, tracing }),
     ]);
     stack.defer(() => agents.close());
-    const [popIdentity, coreIdentity] = await Promise.all([
-      ca.issue({ nodeId: popId, role: 'pop' }),
-      ca.issue({ nodeId: coreId, role: 'core' }),
-    ]);
+    const issue = async (nodeId: string, role: NodeRole) =>
+      stack.use(await identityOfDevelopment(config.stateDir, { node: { nodeId, role }, clock, log, metrics })).identity;
+    // One after the other: the first one makes the CA.
+    const popIdentity = await issue(popId, 'pop');
+    const coreIdentity = await issue(coreId, 'core');
 
     const started = await Promise.allSettled([
       Core.start({
@@ -129,7 +130,10 @@ export async function startDev(options: DevOptions): Promise<Dev> {
 
     const popAnnouncer = await Announcer.start({
       ...{ registry, clock, log },
-      record: popRecord({ ...node, nodeId: popId }, signaling.url, () => edge.callCount),
+      record: popRecord({ ...node, nodeId: popId }, signaling.url, {
+        sessions: () => edge.callCount,
+        paths: toldPaths({ edge, clock }),
+      }),
     });
     stack.defer(() => popAnnouncer.close());
 

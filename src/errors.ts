@@ -31,6 +31,10 @@ export const ERROR_CODES = {
   ERR_SESSION_LIMIT: { status: 503, retryable: true },
   ERR_SHUTTING_DOWN: { status: 503, retryable: true },
 
+  ERR_ROOM_AGENT: { status: 409, retryable: false },
+  ERR_ROOM_RESIDENCY: { status: 409, retryable: false },
+  ERR_ROOM_FULL: { status: 409, retryable: true },
+
   ERR_PROTOCOL_MALFORMED: { status: 400, retryable: false },
   ERR_PROTOCOL_METHOD: { status: 400, retryable: false },
   ERR_PROTOCOL_ORDER: { status: 409, retryable: false },
@@ -48,6 +52,7 @@ export const ERROR_CODES = {
   ERR_BACKBONE_CLOSED: { status: 503, retryable: true },
   ERR_BACKBONE_TIMEOUT: { status: 504, retryable: true },
   ERR_BACKBONE_PROTOCOL: { status: 500, retryable: false },
+  ERR_BACKBONE_VERSION: { status: 500, retryable: false },
   ERR_BACKBONE_EPOCH: { status: 409, retryable: false },
 
   ERR_REGISTRY_CONFLICT: { status: 409, retryable: true },
@@ -57,6 +62,7 @@ export const ERROR_CODES = {
   ERR_REGISTRY_ZONE: { status: 403, retryable: false },
   ERR_PLACEMENT_NO_CORE: { status: 503, retryable: true },
   ERR_PLACEMENT_RESIDENCY: { status: 403, retryable: false },
+  ERR_HANDOVER_REFUSED: { status: 409, retryable: true },
   ERR_EGRESS_FORBIDDEN: { status: 403, retryable: false },
 
   ERR_SERVICE_UNAVAILABLE: { status: 503, retryable: true },

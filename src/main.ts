@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
- * The command line: `antipode dev | edge | core | placement | call | doctor | services | status`. Owns arguments, exit
- * codes and the words that a person sees; each command's work lives in its own file and is loaded when it is asked for.
+ * The command line: `antipode dev | up | edge | core | placement | call | doctor | services`, and for operators `status |
+ * sessions | drain | move`. Owns arguments, exit codes and the words that a person sees; each command's work lives in its
+ * own file and is loaded when it is asked for.
  */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +11,7 @@ import { systemClock } from './clock.ts';
 import { loadConfig } from './config/index.ts';
 import { endOnSignal } from './end-on-signal.ts';
 import { AntipodeError } from './errors.ts';
+import { endedBySignal, operatorCommands } from './operator-commands.ts';
 import type { RoleName } from './role-command.ts';
 import { createLogger } from './telemetry/index.ts';
 
@@ -39,15 +41,30 @@ program
   .option('-c, --config <file>', `configuration file (default: ${DEFAULT_CONFIG_FILE} where it exists)`)
   .action((options: { config?: string }) => runRole('core', options));
 
+operatorCommands(program, (config) => ({ config: readConfig(config), clock: systemClock }));
+
 program
-  .command('status')
-  .description('show the nodes that a running edge or placement service knows')
-  .option('--url <url>', 'the server (default: http://localhost:8080)')
-  .option('--key <key>', 'its API key, needed from another machine (default: the first of ANTIPODE_API_KEYS)')
-  .option('--json', 'print JSON')
-  .action(async (options: { url?: string; key?: string; json?: boolean }) => {
-    const { status } = await import('./status-command.ts');
-    await status(options, process.stdout);
+  .command('up')
+  .description('run a whole deployment on this machine: POPs, cores, the registry, and the long ways between them')
+  .option('-t, --topology <file>', 'what to run, such as infra/topologies/australia.yaml')
+  .option('--only <names>', 'these parts alone, with commas between: wan, redis, stand-ins, placement, or nodes')
+  .option('--no-restart', 'a process that dies stays dead')
+  .option('--listen <address>', 'where POPs listen for callers (default: localhost)')
+  .option('--schema', 'print the JSON Schema of topologies')
+  .action(async (options: UpFlags) => {
+    const { topologyFile, upCommand } = await import('./up/up-command.ts');
+    if (options.schema) {
+      const { topologyJsonSchema } = await import('./up/topology.ts');
+      process.stdout.write(`${JSON.stringify(topologyJsonSchema(), null, 2)}\n`);
+      return;
+    }
+    process.exitCode = await upCommand({
+      ...{ topology: topologyFile(options.topology), only: options.only, listen: options.listen },
+      ...{ restart: options.restart, root: ROOT, environment: process.env, clock: systemClock },
+      stateDir: process.env.ANTIPODE_STATE_DIR || '.antipode',
+      out: process.stdout,
+      signal: endedBySignal(),
+    });
   });
 
 program
@@ -109,6 +126,14 @@ program
     const { placementMain } = await import('./placement-command.ts');
     process.exitCode = await placementMain(argv, { out: process.stdout, err: process.stderr });
   });
+
+interface UpFlags {
+  topology?: string;
+  only?: string;
+  restart: boolean;
+  listen?: string;
+  schema?: boolean;
+}
 
 async function dev(options: { config?: string }): Promise<void> {
   const startedMs = performance.now();

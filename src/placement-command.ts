@@ -1,7 +1,7 @@
 /**
  * `antipode placement`: check a policy, print its JSON Schema, explain where a session would run, measure POPs, simulate
- * a planet. Owns arguments, exit codes and what is printed: 0 fine, 1 a file is refused or nothing answers, 2 wrong
- * arguments, 3 no place for the session. The decision is placement's.
+ * a planet, make a world of Terraform's output. Owns arguments, exit codes and what is printed: 0 fine, 1 a file is
+ * refused or nothing answers, 2 wrong arguments, 3 no place for the session. The decision is placement's.
  */
 import { isIP } from 'node:net';
 import { loadCatalogue } from './agent/services/catalogue/index.ts';
@@ -69,6 +69,11 @@ const HELP = `Usage: antipode placement [command]
       --count N           timed requests to each (default: 5)
       --json              print JSON
   simulate          simulate a planet of callers (antipode placement simulate --help)
+  world             print the world file that infra/terraform made: terraform output -json worlds | antipode placement world
+      --terraform FILE    its output (default: -, standard input)
+      --zone NAME         the residency zone, where there are several
+      --like FILE         a world whose agents, endpoints, paths, regions and policy are taken over
+      --json              print JSON
 
 Exit codes: 0 fine, 1 a file is refused or nothing answers, 2 wrong arguments, 3 there is no place for the session.
 `;
@@ -94,12 +99,17 @@ export async function placementMain(argv: readonly string[], streams: CommandStr
         const { runSimulate } = await import('./placement/simulate/index.ts');
         return await runSimulate(rest, streams);
       }
+      case 'world': {
+        const { printWorld } = await import('./placement-world.ts');
+        await printWorld(rest, { ...streams, in: process.stdin });
+        return EXIT.ok;
+      }
       case '--help':
       case '-h':
         streams.out.write(HELP);
         return EXIT.ok;
       default: {
-        const near = nearestWord(command ?? '', ['validate', 'schema', 'explain', 'probe', 'simulate']);
+        const near = nearestWord(command ?? '', ['validate', 'schema', 'explain', 'probe', 'simulate', 'world']);
         const hint = near === null ? '' : ` Did you mean "${near}"?`;
         throw new BadArguments(
           command === undefined ? 'A command is missing.' : `There is no command "${command}".${hint}`,

@@ -12,9 +12,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   backbone: ['config', 'telemetry', 'registry', 'agent'],
   placement: ['config', 'telemetry', 'registry'],
   agent: ['config', 'telemetry', 'registry'],
+  operate: ['config', 'telemetry', 'registry', 'placement'],
   core: ['config', 'telemetry', 'registry', 'backbone', 'placement', 'agent'],
   edge: ['config', 'telemetry', 'registry', 'backbone', 'placement', 'agent'],
-  signaling: ['config', 'telemetry', 'registry', 'backbone', 'placement', 'agent', 'edge'],
+  signaling: ['config', 'telemetry', 'registry', 'backbone', 'placement', 'agent', 'edge', 'operate'],
 };
 
 const SRC = join(import.meta.dirname, '../src');

@@ -51,6 +51,8 @@ export class OfferedDoor implements AsyncDisposable {
       region: 'local',
       edge: {
         routerRtpCapabilities: { codecs: [] },
+        roomRtpCapabilities: { codecs: [] },
+        room: () => undefined,
         paths: () => [],
         openCall: async () => {
           throw new AntipodeError('ERR_MEDIA_STATE', 'This door carries no media.');

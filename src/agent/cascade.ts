@@ -4,6 +4,7 @@
  */
 import type { AntipodeError } from '../errors.ts';
 import type { AgentServices } from './agent-services.ts';
+import { announceParticipants } from './announce.ts';
 import type { Conversation } from './conversation.ts';
 import { conversationOf } from './conversation-of.ts';
 import type { AgentNotice } from './define-agent.ts';
@@ -55,6 +56,8 @@ export interface CascadeOptions {
   hedge?: Partial<HedgeOptions>;
   /** When the context becomes a summary; null: never. */
   context?: Partial<Pick<SummarizeOptions, 'maxTokens' | 'keepEntries'>> | null;
+  /** In a room, whether the model is told who comes and goes. @defaultValue true */
+  announceParticipants?: boolean;
   /** What hears the same words beside the answering model, such as a judge. */
   beside?: Part;
 }
@@ -93,6 +96,7 @@ export function cascade(options: CascadeOptions): Chain {
   const { llm, tts } = hedge === undefined ? stack : stack.hedged(hedge);
   const { turnDetector } = stack;
   stack.warm();
+  if (options.announceParticipants ?? true) announceParticipants({ call, conversation });
   const hearing =
     turnDetector === null
       ? null

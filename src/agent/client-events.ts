@@ -27,6 +27,9 @@ export const turnTimelineSchema = z.object({
 });
 export type TurnTimeline = z.infer<typeof turnTimelineSchema>;
 
+/** Somebody in a room. */
+export const speakerSchema = z.object({ participantId: z.string().min(1).max(128), name: z.string().min(1).max(64) });
+
 export const agentStateSchema = z.enum(['starting', 'listening', 'thinking', 'speaking']);
 export type AgentState = z.infer<typeof agentStateSchema>;
 
@@ -54,7 +57,8 @@ export type CallUsage = z.infer<typeof callUsageSchema>;
 /** Agent -> client. A discriminated union on `type`. */
 export const clientEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('agent-state'), state: agentStateSchema }),
-  z.object({ type: z.literal('caller-speaking'), speaking: z.boolean() }),
+  /** In a room, with who it is. */
+  z.object({ type: z.literal('caller-speaking'), speaking: z.boolean(), speaker: speakerSchema.optional() }),
   z.object({
     type: z.literal('transcript'),
     /** Stable per utterance: a later event with the same id replaces the earlier one. */
@@ -65,6 +69,8 @@ export const clientEventSchema = z.discriminatedUnion('type', [
     final: z.boolean(),
     /** Agent's words only: true when the caller cut them off; `text` then holds what was heard. */
     interrupted: z.boolean().optional(),
+    /** Caller's words only: whose, in a room. */
+    speaker: speakerSchema.optional(),
   }),
   /** Sent with the first packet of an answer, and again when the caller cut it off: the later one replaces the earlier. */
   z.object({ type: z.literal('turn'), timeline: turnTimelineSchema }),
@@ -92,10 +98,13 @@ export const clientEventSchema = z.discriminatedUnion('type', [
   }),
   /** What the call has used so far; the later one replaces the earlier. */
   z.object({ type: z.literal('usage'), usage: callUsageSchema }),
-  /** Another core has the call: for `gapMs` the agent was not there. */
+  /**
+   * Another core has the call: for `gapMs` the agent was not there. The former one is lost or ends, or was left: it is to be
+   * empty (`drain`), somebody asked for it (`order`), or the other place is better (`placement`).
+   */
   z.object({
     type: z.literal('moved'),
-    reason: z.enum(['core-lost', 'core-shutdown']),
+    reason: z.enum(['core-lost', 'core-shutdown', 'drain', 'order', 'placement']),
     gapMs: z.number().nonnegative(),
   }),
   z.object({ type: z.literal('custom'), name: z.string().max(64), data: z.unknown() }),

@@ -100,15 +100,28 @@ export class Conversation {
    */
   callerSaid(turn: Turn, text: string): void {
     const replaced = new Set([turn.number]);
-    for (let before = turn.continues; before !== null; before = before.continues) replaced.add(before.number);
+    for (let before = turn.continuesOwn; before !== null; before = before.continuesOwn) replaced.add(before.number);
     const places = this.#entries.flatMap((entry, index) =>
-      entry.role === 'caller' && replaced.has(entry.turn) ? [index] : [],
+      entry.role === 'caller' && !entry.note && replaced.has(entry.turn) ? [index] : [],
     );
     const first = places[0];
     for (const place of places.slice(1).reverse()) this.#change({ at: place, removed: 1, added: [] });
-    const added: ConversationEntry[] = text === '' ? [] : [{ role: 'caller', turn: turn.number, text }];
+    const { number, speaker } = turn;
+    const entry: ConversationEntry = {
+      role: 'caller',
+      turn: number,
+      text,
+      ...(speaker && { speaker: { ...speaker } }),
+    };
+    const added = text === '' ? [] : [entry];
     if (first !== undefined) this.#change({ at: first, removed: 1, added });
     else this.#append(added);
+  }
+
+  /** Something happened that the model is to know and nobody said, such as that somebody came. */
+  noted(text: string): void {
+    const turn = this.#entries.at(-1)?.turn ?? 0;
+    this.#append([{ role: 'caller', turn, text: `[${text}]`, note: true }]);
   }
 
   /** What the caller heard of a turn's reply; nothing is recorded when that was nothing. */

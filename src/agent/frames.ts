@@ -4,7 +4,7 @@
  */
 import type { AntipodeError } from '../errors.ts';
 import type { Turn } from './turn.ts';
-import type { EarFrame } from './types.ts';
+import type { EarFrame, Speaker } from './types.ts';
 
 /** The first frame of every call. */
 export interface CallStartedFrame {
@@ -26,6 +26,8 @@ export interface CallerTextFrame {
   readonly turn?: undefined;
   readonly text: string;
   readonly atMs: number;
+  /** Who, in a room. */
+  readonly speaker?: Speaker;
 }
 
 /** What voice activity detection knows after one more window of the caller (32 ms). */
@@ -51,6 +53,8 @@ export interface VoiceFrame {
    * voice is there or back; never less than `silentMs`.
    */
   readonly quietMs: number;
+  /** Whose sound the window ends in, in a room. */
+  readonly speaker?: Speaker;
 }
 
 /** What a speech-to-text service that hears all of the call and detects turns itself says. */

@@ -5,6 +5,7 @@
 export { AgentHost, type AgentHostOptions } from './agent-host.ts';
 export { type AgentMetrics, agentMetrics } from './agent-metrics.ts';
 export { type AgentServices, FLITE_MISSING, POCKETSPHINX_MISSING } from './agent-services.ts';
+export { type AnnounceOptions, announceParticipants } from './announce.ts';
 export {
   CASCADE_DEFAULTS,
   type CascadeOptions,
@@ -126,4 +127,8 @@ export {
   type Leg,
   type Mouth,
   type MouthEvents,
+  type Participant,
+  type ParticipantChange,
+  type Participants,
+  type Speaker,
 } from './types.ts';

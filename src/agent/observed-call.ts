@@ -52,7 +52,9 @@ export function observed(ports: CallPorts, options: ObservedOptions): AgentCall 
     observe,
     confinement: ports.confinement,
     touched: (touch) => ports.touched(touch),
+    ...(ports.rests !== undefined && { rests: (rests: boolean) => ports.rests?.(rests) }),
     ...(ports.journal !== undefined && { journal: ports.journal }),
     ...(ports.resumed !== undefined && { resumed: ports.resumed }),
+    ...(ports.participants !== undefined && { participants: ports.participants }),
   };
 }

@@ -60,9 +60,10 @@ export function runAgent(
 
   const stops = [
     call.ear.onFrame((audio) => scheduler.push({ kind: 'caller-audio', audio })),
-    call.onMessage((message) => {
+    call.onMessage((message, speaker) => {
       if (message.type !== 'text') return;
-      scheduler.push({ kind: 'caller-text', text: message.text, atMs: call.clock.now() });
+      const atMs = call.clock.now();
+      scheduler.push({ kind: 'caller-text', text: message.text, atMs, ...(speaker && { speaker }) });
     }),
   ];
 

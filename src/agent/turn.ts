@@ -3,6 +3,7 @@
  * carries it; aborting it ends that work. Decides nothing: turn-taking opens and aborts turns, stages mark them.
  */
 import type { TurnTimeline } from './client-events.ts';
+import { isSameSpeaker, type Speaker } from './types.ts';
 
 /**
  * What began the turn: the call itself (a greeting), the caller's voice, a typed message, a long silence, or an answer of
@@ -51,8 +52,10 @@ export class Turn {
   readonly cause: TurnCause;
   /** The unheard turn whose words this one carries on, when there is one. */
   readonly continues: Turn | null;
-  /** Number of the first turn that this one carries on, or its own: stays as a caller adds to a turn. */
+  /** Number of the first turn of the same caller that this one carries on, or its own: stays as they add to a turn. */
   readonly root: number;
+  /** Whose it is, in a room; null where there is but one caller, and for a turn that no caller began. */
+  readonly speaker: Speaker | null;
   readonly marks: TurnMarks = {
     lastSoundAtMs: null,
     endedAtMs: null,
@@ -74,11 +77,18 @@ export class Turn {
   #tentative = false;
   #words: TurnWords | null = null;
 
-  constructor(number: number, cause: TurnCause, continues: Turn | null = null) {
+  constructor(number: number, cause: TurnCause, continues: Turn | null = null, speaker: Speaker | null = null) {
     this.number = number;
     this.cause = cause;
     this.continues = continues;
-    this.root = continues?.root ?? number;
+    this.speaker = speaker;
+    this.root = this.continuesOwn?.root ?? number;
+  }
+
+  /** As `continues`, where that turn is of the same caller. */
+  get continuesOwn(): Turn | null {
+    const { continues } = this;
+    return continues !== null && isSameSpeaker(continues.speaker, this.speaker) ? continues : null;
   }
 
   /** Aborted when the turn is interrupted or the call ends; its `reason` is a TurnAbortReason. */

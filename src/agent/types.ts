@@ -15,6 +15,36 @@ export const EAR_SAMPLE_RATE = 16_000;
 /** Samples of one ear frame: 20 ms. */
 export const EAR_FRAME_SAMPLES = 320;
 
+/** Somebody in a room, as the agent knows them. */
+export interface Speaker {
+  readonly participantId: string;
+  /** What the others call them: 1 to 64 characters, without control characters. Chosen by them, so not to be trusted. */
+  readonly name: string;
+}
+
+export function isSameSpeaker(one: Speaker | null | undefined, other: Speaker | null | undefined): boolean {
+  return one?.participantId === other?.participantId;
+}
+
+export interface Participant extends Speaker {
+  /** Nobody hears them. */
+  readonly muted: boolean;
+}
+
+/** `returned`: they were here when another core had the room. */
+export interface ParticipantChange {
+  readonly type: 'joined' | 'returned' | 'left' | 'muted' | 'unmuted';
+  readonly participant: Participant;
+}
+
+/** Who is in a room. */
+export interface Participants {
+  /** As it is now, in the order of their coming; a later change makes a new array. */
+  readonly list: readonly Participant[];
+  /** Told of each change after it; the function that it returns takes the listener back. */
+  onChange(listener: (change: ParticipantChange) => void): () => void;
+}
+
 /** How a frame came to be: heard, or made up in place of audio that was lost or never sent. */
 export type EarFrameOrigin = 'received' | 'fec' | 'concealed' | 'silence';
 
@@ -27,6 +57,10 @@ export interface EarFrame {
   /** Monotonic milliseconds (Clock.now) at which the last packet behind this frame reached the core. */
   readonly receivedAtMs: number;
   readonly origin: EarFrameOrigin;
+  /** In a room, whose it is; absent where there is but one caller. */
+  readonly speaker?: Speaker;
+  /** In a room, somebody else speaks already, and is heard after this one. */
+  readonly othersWait?: boolean;
 }
 
 export interface Ear {
@@ -125,20 +159,27 @@ export interface CallPorts {
   backboneRttMs(): number | null;
   /** Tell the client. */
   send(event: ClientEvent): void;
-  /** What the client tells. */
-  onMessage(listener: (message: ClientMessage) => void): () => void;
+  /** What the client tells; in a room, with who it is from. */
+  onMessage(listener: (message: ClientMessage, from?: Speaker) => void): () => void;
   /** End the call once; later calls do nothing. */
   hangUp(end: SessionEnd): void;
   /** Null when placement said nothing: then the node's own configuration holds. */
   readonly confinement: Confinement | null;
   /** Tell what the session's data touched, for its residency record. */
   touched(touch: DataTouch): void;
+  /**
+   * Tell whether nobody speaks and nothing is owed: the moments at which the call may go to another core. It counts as not
+   * so until it is told.
+   */
+  rests?(rests: boolean): void;
   /** Keeps how long the legs of its turns took; nobody does when absent. */
   readonly legs?: LegSink;
   /** Takes what another core would need to go on with the call; nobody does when absent. */
   readonly journal?: CallJournal;
   /** Where another core left off with this call; absent for one that begins. */
   readonly resumed?: ResumedCall;
+  /** Who is in the room; absent in a call of one caller. */
+  readonly participants?: Participants;
 }
 
 /** A running call as its agent sees it. */

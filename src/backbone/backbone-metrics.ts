@@ -13,6 +13,10 @@ export interface BackboneMetrics {
   ignored: Counter<'side' | 'kind'>;
   /** Events that could not be sent because the channel was down. */
   dropped: Counter<'side'>;
+  /** Peers that fell silent, and those that were only late. */
+  suspicions: Counter<'side' | 'outcome'>;
+  /** Connections that took a living channel over, by why. */
+  renewals: Counter<'reason' | 'outcome'>;
 }
 
 export function backboneMetrics(registry: Registry): BackboneMetrics {
@@ -31,6 +35,14 @@ export function backboneMetrics(registry: Registry): BackboneMetrics {
     ]),
     dropped: counter(registry, 'antipode_backbone_dropped_events_total', 'Events not sent, the channel being down.', [
       'side',
+    ]),
+    suspicions: counter(registry, 'antipode_backbone_suspicions_total', 'Peers that fell silent for long.', [
+      'side',
+      'outcome',
+    ]),
+    renewals: counter(registry, 'antipode_backbone_renewals_total', 'Second connections for a living channel.', [
+      'reason',
+      'outcome',
     ]),
   };
 }

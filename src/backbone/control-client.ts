@@ -1,49 +1,50 @@
 /**
  * The POP's end of a control channel: dials one core, keeps the channel up, and matches answers to requests. Owns the
- * reconnecting; what must be said again after a reconnection (which sessions there are) is its user's to say.
+ * reconnecting and which connection has the channel; what must be said again after a
+ * reconnection (which sessions there are) is its user's to say.
  */
 import { EventEmitter } from 'node:events';
-import { type Clock, delay, type Timer } from '../clock.ts';
+import { type Clock, delay } from '../clock.ts';
 import { AntipodeError, asAntipodeError } from '../errors.ts';
 import type { Logger, Registry } from '../telemetry/index.ts';
+import { reconnectDelayMs } from './back-off.ts';
 import { type BackboneMetrics, backboneMetrics } from './backbone-metrics.ts';
-import { dialCore } from './control-dial.ts';
-import { badData, eventText, type Frame, requestText } from './control-frame.ts';
+import { type ControlAddress, ONLY_WAY } from './control-address.ts';
+import { eventText, requestText } from './control-frame.ts';
 import type { HandledPopRequestMethod } from './control-handlers.ts';
-import { ControlLink, type ControlLinkLimits, type LinkCloseReason } from './control-link.ts';
-import type { NodeIdentity } from './node-identity.ts';
+import type { ControlLink, ControlLinkLimits, LinkCloseReason } from './control-link.ts';
+import { type Opened, openConnection } from './control-opening.ts';
+import { ControlRenewal, type RenewalReason } from './control-renewal.ts';
+import { type CoreEventTuple, CoreFrames } from './core-frames.ts';
+import type { RenewableIdentity } from './node-identity.ts';
 import { PendingRequests } from './pending-requests.ts';
-import {
-  BACKBONE_PROTOCOL_VERSION,
-  type CoreEventData,
-  type CoreEventName,
-  coreEvents,
-  type PopEventData,
-  type PopEventName,
-  type PopRequestAnswer,
-  type PopRequestData,
-  type PopRequestMethod,
-} from './protocol.ts';
+import type { PopEventData, PopEventName, PopRequestAnswer, PopRequestData, PopRequestMethod } from './protocol.ts';
 import type { RttSpread } from './recent-rtt.ts';
+import { SecondConnection, type SecondHow } from './second-connection.ts';
+import type { Silence } from './suspicion.ts';
 
 export interface ControlClientOptions {
   host: string;
   port: number;
+  /** Where the core is reached, the preferred one first. @defaultValue host and port */
+  addresses?: readonly ControlAddress[] | undefined;
   /** The core's certificate must name this node. */
   expectNodeId: string;
-  identity: NodeIdentity;
+  identity: RenewableIdentity;
   region: string;
+  /** Address of this machine to dial from. @defaultValue the system's choice */
+  dialFrom?: string | null | undefined;
   clock: Clock;
   log: Logger;
   metrics: Registry;
   /** Longest wait for an answer, and for a connection with its hello. */
   requestTimeoutMs: number;
   limits?: Partial<ControlLinkLimits>;
+  /** Silence that makes the core suspected; more where the path is slow. @defaultValue SUSPECT_AFTER_MS */
+  suspectAfterMs?: number | undefined;
   /** 0 to 1, for the spread of reconnections. @defaultValue Math.random */
   random?: () => number;
 }
-
-export type CoreEventTuple = { [E in CoreEventName]: [name: E, data: CoreEventData<E>] }[CoreEventName];
 
 export type ControlClientEvents = {
   event: CoreEventTuple;
@@ -51,41 +52,75 @@ export type ControlClientEvents = {
   up: [];
   /** The channel went down; it comes back by itself unless the reason is ERR_SUPERSEDED or we are closed. */
   down: [AntipodeError];
+  /** The core has been silent for so long that it may be gone; `heard` or `down` follows. */
+  suspected: [];
+  /** It was only late. */
+  heard: [];
 };
 
-const BACKOFF_MIN_MS = 100;
-const BACKOFF_MAX_MS = 2_000;
 /** A channel that was up for less than this doesn't start the back-off anew. */
 const STABLE_AFTER_MS = 2_000;
 
 export class ControlClient extends EventEmitter<ControlClientEvents> {
   readonly #options: ControlClientOptions;
+  readonly #addresses: readonly ControlAddress[];
   readonly #metrics: BackboneMetrics;
   readonly #stop = new AbortController();
   readonly #pending: PendingRequests;
+  readonly #frames: CoreFrames;
+  readonly #renewal: ControlRenewal;
+  readonly #second: SecondConnection;
   #link: ControlLink | null = null;
+  #address: ControlAddress | null = null;
+  #region = '';
   #up = false;
+  #suspectedTold = false;
   /** Since the channel was last up for long enough. */
   #attempts = 0;
   #upAtMs = 0;
 
   private constructor(options: ControlClientOptions) {
     super();
+    const { host, port, addresses = [], clock, identity, random = Math.random } = options;
     this.#options = options;
+    this.#addresses = addresses.length > 0 ? addresses : [{ name: ONLY_WAY, host, port }];
     this.#metrics = backboneMetrics(options.metrics);
-    this.#pending = new PendingRequests(options.clock);
+    this.#pending = new PendingRequests(clock);
+    this.#renewal = new ControlRenewal({
+      ...{ clock, identity, random },
+      onDue: (reason) => this.#openSecond(reason),
+    });
+    const { expectNodeId: core, log } = options;
+    const common = { core, log, metrics: this.#metrics };
+    this.#frames = new CoreFrames({
+      ...common,
+      pending: this.#pending,
+      isUp: () => this.#up,
+      onEvent: (...event) => this.#guard(() => this.emit('event', ...event)),
+    });
+    this.#second = new SecondConnection({
+      ...common,
+      addresses: this.#addresses,
+      stopped: this.#stop.signal,
+      open: (addresses, signal, how) => this.#open(addresses, signal, how),
+      move: (opened) => this.#moveTo(opened),
+      onFailed: (reason) => this.#renewal.failed(reason),
+      onOver: () => {
+        if (!this.#up && !this.closed) void this.#reconnect();
+      },
+    });
   }
 
   /**
    * Resolves when the channel is up. When the first attempt fails nothing is left behind; after it, lost channels come
    * back by themselves.
    * @throws ERR_BACKBONE_CLOSED, ERR_BACKBONE_TIMEOUT, ERR_FORBIDDEN when either end's certificate is not what the other
-   * expects, ERR_PROTOCOL_VERSION
+   * expects, ERR_BACKBONE_VERSION
    */
   static async connect(options: ControlClientOptions): Promise<ControlClient> {
     const client = new ControlClient(options);
     try {
-      await client.#open();
+      client.#take(await client.#open(client.#addresses, client.#stop.signal));
     } catch (error) {
       client.close();
       throw error;
@@ -99,6 +134,21 @@ export class ControlClient extends EventEmitter<ControlClientEvents> {
 
   get closed(): boolean {
     return this.#stop.signal.aborted;
+  }
+
+  /** The core has been silent for so long that it may be gone. */
+  get suspected(): boolean {
+    return this.#link?.suspected ?? false;
+  }
+
+  /** Name of the address by which the core is reached now, or was last. */
+  get way(): string {
+    return this.#address?.name ?? ONLY_WAY;
+  }
+
+  /** Where the core says that it is. */
+  get coreRegion(): string {
+    return this.#region;
   }
 
   /** Smoothed round trip of the present connection, or null before its first heartbeat came back. */
@@ -126,8 +176,9 @@ export class ControlClient extends EventEmitter<ControlClientEvents> {
     data: PopRequestData<M>,
     options: { signal?: AbortSignal } = {},
   ): Promise<PopRequestAnswer<M>> {
-    if (!this.#up || !this.#link) return Promise.reject(this.#notUp());
-    return this.#ask(this.#link, method, data, options.signal);
+    const link = this.#link;
+    if (!this.#up || !link) return Promise.reject(this.#notUp());
+    return this.#ask(link, method, data, options.signal);
   }
 
   /** Dropped and counted when the channel is down. @throws ERR_REQUEST_TOO_LARGE */
@@ -140,51 +191,71 @@ export class ControlClient extends EventEmitter<ControlClientEvents> {
   close(): void {
     if (this.closed) return;
     this.#stop.abort(new AntipodeError('ERR_BACKBONE_CLOSED', 'The control channel was closed.'));
+    this.#renewal.close();
     this.#link?.close('closed');
   }
 
-  /** One attempt: connection, certificate, hello, all within `requestTimeoutMs`. */
-  async #open(): Promise<void> {
-    const { clock, requestTimeoutMs, expectNodeId, identity, region } = this.#options;
-    const deadline = new AbortController();
-    const timer: Timer = clock.setTimeout(() => {
-      deadline.abort(new AntipodeError('ERR_BACKBONE_TIMEOUT', `Core ${expectNodeId} did not answer in time.`));
-    }, requestTimeoutMs);
-    const signal = AbortSignal.any([deadline.signal, this.#stop.signal]);
-    let link: ControlLink | null = null;
-    try {
-      const socket = await dialCore({ ...this.#options, signal });
-      link = new ControlLink({
-        socket,
-        side: 'pop',
-        clock,
-        metrics: this.#metrics,
-        limits: this.#options.limits,
-        onFrame: (frame) => this.#onFrame(frame),
-        onClose: (reason, error) => this.#onClose(reason, error),
+  #open(addresses: readonly ControlAddress[], signal: AbortSignal, second: SecondHow | null = null): Promise<Opened> {
+    const {
+      requestTimeoutMs: timeoutMs,
+      expectNodeId,
+      identity,
+      region,
+      clock,
+      limits,
+      suspectAfterMs,
+      dialFrom,
+    } = this.#options;
+    return openConnection({
+      ...{ addresses, expectNodeId, identity, region, dialFrom, clock, limits, suspectAfterMs, timeoutMs, signal },
+      metrics: this.#metrics,
+      continues: second?.continues ?? false,
+      ...(second !== null && { onGreeting: second.onGreeting }),
+      user: ({ link }) => ({
+        onFrame: (frame) => this.#frames.take(frame),
+        onClose: (reason, error) => this.#onClose(link, reason, error),
+        onSilence: (silence) => this.#onSilence(link, silence),
+      }),
+    });
+  }
+
+  /** The connection is the channel's from now on. */
+  #take({ link, address, region, certificateEndsAtMs }: Opened): void {
+    this.#link = link;
+    this.#address = address;
+    this.#region = region;
+    this.#up = true;
+    this.#upAtMs = this.#options.clock.now();
+    link.startHeartbeat();
+    this.#renewal.opened(certificateEndsAtMs, { isPreferred: address === this.#addresses[0] });
+  }
+
+  /**
+   * Where the core lives and knows us, nothing is lost or overtaken; where it does not, the channel goes down and up in one
+   * step.
+   */
+  #moveTo(opened: Opened): 'continued' | 'replaced' {
+    const former = this.#link;
+    if (opened.continued && this.#up && former !== null) {
+      // What the core said on the former one comes first.
+      opened.link.hold();
+      former.handOver({
+        onFrame: (frame) => this.#frames.take(frame),
+        onClose: () => opened.link.release(),
       });
-      this.#link = link;
-      const hello = { version: BACKBONE_PROTOCOL_VERSION, nodeId: identity.nodeId, region };
-      const answer = await this.#ask(link, 'hello', hello, signal);
-      if (answer.version !== BACKBONE_PROTOCOL_VERSION) {
-        const words = `Core ${expectNodeId} speaks backbone protocol ${answer.version}, this POP ${BACKBONE_PROTOCOL_VERSION}.`;
-        throw new AntipodeError('ERR_PROTOCOL_VERSION', words);
-      }
-      if (answer.nodeId !== expectNodeId) {
-        throw new AntipodeError('ERR_FORBIDDEN', `The core calls itself ${answer.nodeId}, not ${expectNodeId}.`);
-      }
-      // Lost or closed in the moment between the answer and now.
-      if (link.closed) throw new AntipodeError('ERR_BACKBONE_CLOSED', `The channel to core ${expectNodeId} ended.`);
-      this.#up = true;
-      this.#upAtMs = clock.now();
-      link.startHeartbeat();
-    } catch (error) {
-      link?.close('closed');
-      if (this.#link === link) this.#link = null;
-      throw asAntipodeError(error, 'ERR_BACKBONE_CLOSED', `Core ${expectNodeId} can't be reached.`);
-    } finally {
-      timer.cancel();
+      this.#take(opened);
+      former.finish();
+      this.#onSilence(opened.link, 'heard');
+      return 'continued';
     }
+    if (this.#up) former?.close('closed');
+    this.#take(opened);
+    this.#guard(() => this.emit('up'));
+    return 'replaced';
+  }
+
+  #openSecond(reason: RenewalReason): void {
+    if (this.#up && this.#address !== null && !this.closed) void this.#second.open(reason, this.#address);
   }
 
   #ask<M extends PopRequestMethod>(
@@ -202,43 +273,37 @@ export class ControlClient extends EventEmitter<ControlClientEvents> {
     });
   }
 
-  #onFrame(frame: Exclude<Frame, { kind: 'ping' | 'pong' }>): void {
-    if (frame.kind === 'event') this.#event(frame.event, frame.data);
-    else if (frame.kind === 'request') this.#ignored('request');
-    else if (!this.#pending.answer(frame)) this.#ignored('answer');
-  }
-
-  #event(event: string, data: unknown): void {
-    if (!this.#up || !Object.hasOwn(coreEvents, event)) {
-      this.#ignored('event-name');
+  #onSilence(link: ControlLink, silence: Silence): void {
+    if (link !== this.#link || this.closed) return;
+    if (silence === 'uneasy') {
+      this.#openSecond('silence');
       return;
     }
-    const name = event as CoreEventName;
-    const parsed = coreEvents[name].safeParse(data);
-    if (!parsed.success) {
-      this.#options.log.warn(
-        { core: this.#options.expectNodeId, event: name, reason: badData(name, parsed.error).message },
-        'bad event',
-      );
-      this.#ignored('event');
-      return;
-    }
-    this.#guard(() => this.emit('event', ...([name, parsed.data] as CoreEventTuple)));
+    const { log, expectNodeId: core } = this.#options;
+    if (silence === 'heard') this.#second.heard();
+    if ((silence === 'suspected') === this.#suspectedTold) return;
+    this.#suspectedTold = silence === 'suspected';
+    log.warn({ core, way: this.way }, silence === 'suspected' ? 'a core has fallen silent' : 'a core was only late');
+    this.#guard(() => this.emit(silence));
   }
 
-  #onClose(reason: LinkCloseReason, error: AntipodeError): void {
+  #onClose(link: ControlLink, reason: LinkCloseReason, error: AntipodeError): void {
+    if (link !== this.#link) return;
     const wasUp = this.#up;
     this.#up = false;
     this.#link = null;
+    this.#suspectedTold = false;
+    this.#renewal.lost();
     this.#pending.failAll(closedBy(error));
     if (!wasUp || this.closed) return;
     const { log, expectNodeId, clock } = this.#options;
     log.warn({ core: expectNodeId, reason, message: error.message }, 'the control channel is down');
     if (clock.now() - this.#upAtMs >= STABLE_AFTER_MS) this.#attempts = 0;
-    if (reason === 'replaced') {
+    if (reason === 'replaced' && !this.#second.greeting) {
       log.error({ core: expectNodeId }, 'another process uses the id of this node; it has the channel now');
       this.#stop.abort(error);
-    } else {
+      this.#renewal.close();
+    } else if (!this.#second.underWay) {
       void this.#reconnect();
     }
     this.#guard(() => this.emit('down', error));
@@ -247,15 +312,17 @@ export class ControlClient extends EventEmitter<ControlClientEvents> {
   async #reconnect(): Promise<void> {
     const { clock, log, expectNodeId, random = Math.random } = this.#options;
     for (;;) {
-      const longest = Math.min(BACKOFF_MAX_MS, BACKOFF_MIN_MS * 2 ** Math.min(this.#attempts, 10));
+      const waitMs = reconnectDelayMs(this.#attempts, random());
       this.#attempts += 1;
       try {
-        await delay(clock, longest * (0.5 + 0.5 * random()), this.#stop.signal);
+        await delay(clock, waitMs, this.#stop.signal);
       } catch {
         return; // closed meanwhile
       }
       try {
-        await this.#open();
+        const opened = await this.#open(this.#addresses, this.#stop.signal);
+        if (this.closed) return opened.link.close('closed');
+        this.#take(opened);
         break;
       } catch (error) {
         if (this.closed) return;
@@ -263,7 +330,7 @@ export class ControlClient extends EventEmitter<ControlClientEvents> {
         log.warn({ core: expectNodeId, code, message, attempts: this.#attempts }, 'the core is still out of reach');
       }
     }
-    log.info({ core: expectNodeId }, 'the control channel is up again');
+    log.info({ core: expectNodeId, attempts: this.#attempts, way: this.way }, 'the control channel is up again');
     this.#guard(() => this.emit('up'));
   }
 
@@ -271,10 +338,6 @@ export class ControlClient extends EventEmitter<ControlClientEvents> {
     const { reason } = this.#stop.signal;
     const cause = reason instanceof AntipodeError ? reason : undefined;
     return new AntipodeError('ERR_BACKBONE_CLOSED', 'There is no control channel to the core at present.', { cause });
-  }
-
-  #ignored(kind: string): void {
-    this.#metrics.ignored.inc({ side: 'pop', kind });
   }
 
   #guard(call: () => void): void {

@@ -1,5 +1,6 @@
 /** Opens the WebSocket from a POP to a core and makes sure that it is that core. Owns nothing once it is open. */
-import { type ConnectionOptions, connect } from 'node:tls';
+import { X509Certificate } from 'node:crypto';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
 import { AntipodeError, asAntipodeError } from '../errors.ts';
 import type { NodeIdentity } from './node-identity.ts';
@@ -11,15 +12,23 @@ export interface DialCoreOptions {
   port: number;
   expectNodeId: string;
   identity: NodeIdentity;
+  /** Address of this machine; the system's choice when absent or null. */
+  dialFrom?: string | null | undefined;
   signal: AbortSignal;
+}
+
+export interface Dialed {
+  readonly socket: WebSocket;
+  /** When the first of the two certificates ends, Unix ms: ours as it was shown, and the core's. */
+  readonly certificateEndsAtMs: number;
 }
 
 /**
  * @throws ERR_FORBIDDEN when the other end is not that core or refuses our certificate's role, ERR_BACKBONE_CLOSED when
  * there is no TLS connection to be had, the signal's reason
  */
-export function dialCore(options: DialCoreOptions): Promise<WebSocket> {
-  const { host, port, expectNodeId, identity, signal } = options;
+export function dialCore(options: DialCoreOptions): Promise<Dialed> {
+  const { host, port, expectNodeId, identity, dialFrom, signal } = options;
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
       reject(signal.reason);
@@ -28,6 +37,7 @@ export function dialCore(options: DialCoreOptions): Promise<WebSocket> {
     const tls: ConnectionOptions = {
       host,
       port,
+      ...(dialFrom && { localAddress: dialFrom }),
       ca: identity.caPem,
       cert: identity.certPem,
       key: identity.keyPem,
@@ -42,8 +52,12 @@ export function dialCore(options: DialCoreOptions): Promise<WebSocket> {
         return new AntipodeError('ERR_FORBIDDEN', `Expected core ${expectNodeId}; the certificate names ${named}.`);
       },
     };
+    let connection: TLSSocket | null = null;
     const socket = new WebSocket(`wss://${host.includes(':') ? `[${host}]` : host}:${port}/`, {
-      createConnection: () => connect(tls),
+      createConnection: () => {
+        connection = connect(tls);
+        return connection;
+      },
       perMessageDeflate: false,
       autoPong: false,
       maxPayload: MAX_CONTROL_FRAME_BYTES,
@@ -64,7 +78,9 @@ export function dialCore(options: DialCoreOptions): Promise<WebSocket> {
     signal.addEventListener('abort', onAbort, { once: true });
     socket.once('open', () => {
       settle();
-      resolve(socket);
+      const ownEndsAtMs = new X509Certificate(tls.cert as string).validToDate.getTime();
+      const endsAtMs = connection?.getPeerX509Certificate()?.validToDate.getTime() ?? ownEndsAtMs;
+      resolve({ socket, certificateEndsAtMs: Math.min(ownEndsAtMs, endsAtMs) });
     });
     socket.once('error', (error) => {
       const words = `Core ${expectNodeId} can't be reached at ${host}:${port}: ${error.message}`;

@@ -38,4 +38,7 @@ export interface CoreHandlers {
   event<E extends PopEventName>(peer: PopPeer, event: E, data: PopEventData<E>): void;
   peerOpened(peer: PopPeer): void;
   peerClosed(peer: PopPeer, reason: Error): void;
+  /** The POP has been silent for so long that it may be gone; `peerHeard` or `peerClosed` follows. */
+  peerSuspected?(peer: PopPeer): void;
+  peerHeard?(peer: PopPeer): void;
 }

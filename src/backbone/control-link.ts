@@ -10,6 +10,7 @@ import { type Frame, parseFrame, pingText, pongText } from './control-frame.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { HEARTBEAT_INTERVAL_MS, HEARTBEAT_TIMEOUT_MS, MAX_CONTROL_FRAME_BYTES } from './protocol.ts';
 import type { RttSpread } from './recent-rtt.ts';
+import type { Silence } from './suspicion.ts';
 
 export interface ControlLinkLimits {
   /** Frames that a peer may send per second, with a burst of one second. */
@@ -29,7 +30,8 @@ const CLOSE_REASONS = {
   identity: { code: 4403, error: 'ERR_FORBIDDEN', text: 'The node is not the one that its certificate names.' },
   'hello-timeout': { code: 4408, error: 'ERR_BACKBONE_TIMEOUT', text: 'The peer did not say hello in time.' },
   replaced: { code: 4409, error: 'ERR_SUPERSEDED', text: 'Another connection of the same node took over.' },
-  version: { code: 4426, error: 'ERR_PROTOCOL_VERSION', text: 'The nodes speak different protocol versions.' },
+  renewed: { code: 4410, error: 'ERR_BACKBONE_CLOSED', text: 'Another connection of the same channel goes on.' },
+  version: { code: 4426, error: 'ERR_BACKBONE_VERSION', text: 'The nodes speak different protocol versions.' },
   flood: { code: 4429, error: 'ERR_PROTOCOL_FLOOD', text: 'The peer sent too many frames.' },
   heartbeat: { code: null, error: 'ERR_BACKBONE_TIMEOUT', text: 'The peer was silent for too long.' },
   backpressure: { code: null, error: 'ERR_BACKBONE_CLOSED', text: 'The peer did not read what it was sent.' },
@@ -39,17 +41,28 @@ const CLOSE_REASONS = {
 
 export type LinkCloseReason = keyof typeof CLOSE_REASONS;
 
-export interface ControlLinkOptions {
+/** Whom a link tells. */
+export interface ControlLinkUser {
+  /** Requests, answers and events; heartbeats are dealt with by the link. Must not throw. */
+  onFrame(frame: Exclude<Frame, { kind: 'ping' | 'pong' }>): void;
+  /** Once, at the moment at which the link stops to take and give frames. */
+  onClose(reason: LinkCloseReason, error: AntipodeError): void;
+  /** The peer falls silent, or was only late. */
+  onSilence?(silence: Silence): void;
+}
+
+export interface ControlLinkOptions extends ControlLinkUser {
   socket: WebSocket;
   side: ControlSide;
   clock: Clock;
   metrics: BackboneMetrics;
   limits?: Partial<ControlLinkLimits>;
-  /** Requests, answers and events; heartbeats are dealt with here. Must not throw. */
-  onFrame(frame: Exclude<Frame, { kind: 'ping' | 'pong' }>): void;
-  /** Once, at the moment at which the link stops to take and give frames. */
-  onClose(reason: LinkCloseReason, error: AntipodeError): void;
+  /** Silence that makes a peer suspected. @defaultValue SUSPECT_AFTER_MS */
+  suspectAfterMs?: number | undefined;
 }
+
+/** Three beats of the peer, one of them perhaps sent again by TCP. */
+export const SUSPECT_AFTER_MS = 900;
 
 /** How long a peer has to answer our closing before the connection is cut. */
 const CLOSE_HANDSHAKE_MS = 1_000;
@@ -57,8 +70,13 @@ const CLOSE_HANDSHAKE_MS = 1_000;
 export class ControlLink {
   readonly #options: ControlLinkOptions;
   readonly #limits: ControlLinkLimits;
+  #user: ControlLinkUser;
   #heartbeat: Heartbeat | null = null;
   #closed = false;
+  /** Said goodbye, and takes what the peer sent before it did so too. */
+  #finishing = false;
+  /** Frames wait until `release`. */
+  #onHold = false;
   #tokens: number;
   #refilledAtMs: number;
   /** Frames that came in one read behind an answer, waiting until the code that awaits the answer has run. */
@@ -66,6 +84,7 @@ export class ControlLink {
 
   constructor(options: ControlLinkOptions) {
     this.#options = options;
+    this.#user = options;
     this.#limits = { ...CONTROL_LINK_LIMITS, ...options.limits };
     this.#tokens = this.#limits.framesPerSecond;
     this.#refilledAtMs = options.clock.now();
@@ -93,14 +112,58 @@ export class ControlLink {
     return this.#heartbeat?.minRttMs ?? null;
   }
 
+  /** The peer has been silent for so long that it may be gone. */
+  get suspected(): boolean {
+    return this.#heartbeat?.suspected ?? false;
+  }
+
+  /** From now on another is told of what comes. */
+  handOver(user: ControlLinkUser): void {
+    this.#user = user;
+  }
+
+  /** What comes from now on waits, heartbeats apart, until `release`. */
+  hold(): void {
+    this.#onHold = true;
+    this.#held ??= [];
+  }
+
+  /** Idempotent. */
+  release(): void {
+    if (!this.#onHold) return;
+    this.#onHold = false;
+    this.#release();
+  }
+
+  /**
+   * Gives nothing more, and takes what the peer has sent up to its own goodbye: another connection has the channel.
+   * `onClose` comes then. Idempotent.
+   */
+  finish(): void {
+    if (this.#closed || this.#finishing) return;
+    this.#finishing = true;
+    this.#heartbeat?.close();
+    const { code, text } = CLOSE_REASONS.renewed;
+    this.#options.socket.close(code, text);
+    this.#cutSoon();
+  }
+
   /** From now on the peer must be heard; called when both ends have agreed to speak. */
   startHeartbeat(): void {
     if (this.#closed || this.#heartbeat) return;
-    const { clock } = this.#options;
+    const { clock, side, metrics, suspectAfterMs = SUSPECT_AFTER_MS } = this.#options;
+    let wasSuspected = false;
     this.#heartbeat = new Heartbeat({
       clock,
       intervalMs: HEARTBEAT_INTERVAL_MS,
       timeoutMs: HEARTBEAT_TIMEOUT_MS,
+      suspectAfterMs,
+      onSilence: (silence) => {
+        if (silence === 'suspected') metrics.suspicions.inc({ side, outcome: 'raised' });
+        else if (silence === 'heard' && wasSuspected) metrics.suspicions.inc({ side, outcome: 'unfounded' });
+        wasSuspected = silence === 'suspected';
+        this.#user.onSilence?.(silence);
+      },
       ping: (beat) => this.send(pingText(beat, Math.round(clock.now()))),
       onTimeout: () => this.close('heartbeat'),
     });
@@ -111,7 +174,7 @@ export class ControlLink {
    * @throws ERR_REQUEST_TOO_LARGE for a frame that the peer would have to refuse
    */
   send(text: string): boolean {
-    if (this.#closed) return false;
+    if (this.#closed || this.#finishing) return false;
     // Three bytes is the most that UTF-8 takes for one UTF-16 unit, so short texts need no count.
     if (text.length * 3 > MAX_CONTROL_FRAME_BYTES && Buffer.byteLength(text) > MAX_CONTROL_FRAME_BYTES) {
       throw new AntipodeError(
@@ -147,10 +210,10 @@ export class ControlLink {
     this.#closed = true;
     this.#held = null;
     this.#heartbeat?.close();
-    const { side, metrics, onClose } = this.#options;
+    const { side, metrics } = this.#options;
     metrics.closes.inc({ side, reason });
     const { error, text } = CLOSE_REASONS[reason];
-    onClose(reason, new AntipodeError(error, words ?? text));
+    this.#user.onClose(reason, new AntipodeError(error, words ?? text));
   }
 
   #onMessage(data: RawData, isBinary: boolean): void {
@@ -161,12 +224,14 @@ export class ControlLink {
       this.close('malformed');
       return;
     }
-    if (this.#held) this.#held.push(frame);
+    // A beat says nothing that could overtake something.
+    const isBeat = frame.kind === 'ping' || frame.kind === 'pong';
+    if (this.#held && !isBeat) this.#held.push(frame);
     else this.#deliver(frame);
   }
 
   #deliver(frame: Frame): void {
-    const { clock, side, metrics, onFrame } = this.#options;
+    const { clock, side, metrics } = this.#options;
     switch (frame.kind) {
       case 'ping':
         this.send(pongText(frame.beat, Math.round(clock.now())));
@@ -179,14 +244,15 @@ export class ControlLink {
         // an event about a session would overtake the answer that makes the session known. It waits until they ran.
         this.#held = [];
         queueMicrotask(() => process.nextTick(() => this.#release()));
-        onFrame(frame);
+        this.#user.onFrame(frame);
         return;
       default:
-        onFrame(frame);
+        this.#user.onFrame(frame);
     }
   }
 
   #release(): void {
+    if (this.#onHold) return;
     const held = this.#held ?? [];
     this.#held = null;
     for (let index = 0; index < held.length && !this.#closed; index++) {
@@ -230,8 +296,9 @@ export class ControlLink {
 
   #onSocketClose(code: number, words: string): void {
     if (this.#closed) return;
-    if (code === 1006) this.#end('lost');
+    if (code === 1006) this.#end(this.#finishing ? 'renewed' : 'lost');
     else if (code === CLOSE_REASONS.replaced.code) this.#end('replaced', words);
+    else if (code === CLOSE_REASONS.renewed.code || this.#finishing) this.#end('renewed');
     else this.#end('peer-closed', `The peer closed the connection (${code}): ${words || 'no reason given'}`);
   }
 }

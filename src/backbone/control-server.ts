@@ -13,7 +13,7 @@ import type { Logger, Registry } from '../telemetry/index.ts';
 import { type BackboneMetrics, backboneMetrics } from './backbone-metrics.ts';
 import type { CoreHandlers } from './control-handlers.ts';
 import type { ControlLinkLimits } from './control-link.ts';
-import type { NodeIdentity } from './node-identity.ts';
+import type { RenewableIdentity } from './node-identity.ts';
 import { peerIdentity } from './peer-identity.ts';
 import { PopConnection } from './pop-connection.ts';
 import { MAX_CONTROL_FRAME_BYTES } from './protocol.ts';
@@ -22,13 +22,15 @@ export interface ControlServerOptions {
   host: string;
   /** 0 takes a free one: see `port`. */
   port: number;
-  identity: NodeIdentity;
+  identity: RenewableIdentity;
   region: string;
   clock: Clock;
   log: Logger;
   metrics: Registry;
   handlers: CoreHandlers;
   limits?: Partial<ControlLinkLimits>;
+  /** Silence that makes a POP suspected; more where the path is slow. @defaultValue SUSPECT_AFTER_MS */
+  suspectAfterMs?: number | undefined;
 }
 
 /** Connections at a time, those that have not shown a certificate yet included. */
@@ -48,6 +50,7 @@ export class ControlServer {
   readonly #sockets = new Set<Socket>();
   readonly #connections = new Set<PopConnection>();
   readonly #present = new Map<string, PopConnection>();
+  readonly #unsubscribe: (() => void) | undefined;
   #refusalLoggedAtMs = Number.NEGATIVE_INFINITY;
   #closing: Promise<void> | null = null;
 
@@ -67,6 +70,7 @@ export class ControlServer {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });
+    this.#unsubscribe = options.identity.onRenewed?.(() => this.#renew());
     server.on('tlsClientError', (error: Error) => this.#refused('tls', error.message));
     server.on('error', (error) => options.log.error({ err: error }, 'the control server failed'));
     server.on('upgrade', (request, socket, head) => {
@@ -89,7 +93,8 @@ export class ControlServer {
             metrics: this.#metrics,
             handlers: options.handlers,
             limits: options.limits,
-            onHello: (connection) => this.#onHello(connection),
+            suspectAfterMs: options.suspectAfterMs,
+            onHello: (connection, how) => this.#onHello(connection, how),
             onClosed: (connection) => this.#onClosed(connection),
           }),
         );
@@ -103,12 +108,9 @@ export class ControlServer {
     return new Promise((resolve, reject) => {
       const server = createServer(
         {
-          ca: identity.caPem,
-          cert: identity.certPem,
-          key: identity.keyPem,
+          ...certificateOf(identity),
           requestCert: true,
           rejectUnauthorized: true,
-          minVersion: 'TLSv1.3',
           handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS,
           requestTimeout: REQUEST_TIMEOUT_MS,
           headersTimeout: REQUEST_TIMEOUT_MS,
@@ -153,7 +155,14 @@ export class ControlServer {
     await this.close();
   }
 
+  /** For handshakes from now on; whoever is connected stays. */
+  #renew(): void {
+    this.#server.setSecureContext(certificateOf(this.#options.identity));
+    this.#options.log.info('the control port shows the new certificate');
+  }
+
   async #close(): Promise<void> {
+    this.#unsubscribe?.();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const connection of [...this.#connections]) connection.end('shutdown');
     const timer = this.#options.clock.setTimeout(() => {
@@ -164,13 +173,19 @@ export class ControlServer {
     this.#webSockets.close();
   }
 
-  #onHello(connection: PopConnection): void {
+  /** The earlier connection that goes on over the new one's link, if any. */
+  #onHello(connection: PopConnection, { continues }: { continues: boolean }): PopConnection | null {
     const earlier = this.#present.get(connection.nodeId);
+    if (earlier && continues) {
+      this.#connections.delete(connection);
+      return earlier;
+    }
     this.#present.set(connection.nodeId, connection);
     if (earlier) {
       this.#options.log.warn({ pop: connection.nodeId }, 'a POP connected anew; its earlier connection ends');
       earlier.end('replaced');
     }
+    return null;
   }
 
   #onClosed(connection: PopConnection): void {
@@ -194,4 +209,8 @@ function refuseUpgrade(socket: Duplex, words: string): void {
   socket.end(
     `HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   );
+}
+
+function certificateOf({ caPem, certPem, keyPem }: RenewableIdentity) {
+  return { ca: caPem, cert: certPem, key: keyPem, minVersion: 'TLSv1.3' } as const;
 }

@@ -4,18 +4,24 @@
  */
 import type { Clock, Timer } from '../clock.ts';
 import { RecentRtt, type RttSpread } from './recent-rtt.ts';
+import { type Silence, Suspicion } from './suspicion.ts';
 
 export interface HeartbeatOptions {
   clock: Clock;
   intervalMs: number;
   /** Silence that makes a peer count as gone; noticed at the next beat. */
   timeoutMs: number;
+  /** Silence that makes it suspected, at the least; more where the path is slow. @defaultValue timeoutMs */
+  suspectAfterMs?: number;
   ping(beat: number): void;
   onTimeout(): void;
+  onSilence?(silence: Silence): void;
 }
 
 /** Weight of a new round trip in the smoothed one: 1/8, as TCP's (RFC 6298). */
 const SMOOTHING = 0.125;
+/** And of its distance from that in the smoothed deviation: 1/4, likewise. */
+const DEVIATION_SMOOTHING = 0.25;
 /** Beats whose answer is still waited for. */
 const MAX_UNANSWERED = 32;
 
@@ -26,13 +32,25 @@ export class Heartbeat {
   #silentBeats = 0;
   #heard = true;
   #smoothedMs: number | null = null;
+  #deviationMs = 0;
   #minMs: number | null = null;
   readonly #recent = new RecentRtt();
+  readonly #suspicion: Suspicion | null;
   #timer: Timer;
   #closed = false;
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
+    const { clock, intervalMs, timeoutMs, suspectAfterMs, onSilence } = options;
+    this.#suspicion =
+      suspectAfterMs === undefined || onSilence === undefined
+        ? null
+        : new Suspicion({
+            ...{ clock, intervalMs, timeoutMs, suspectAfterMs },
+            path: () =>
+              this.#smoothedMs === null ? null : { rttMs: this.#smoothedMs, deviationMs: this.#deviationMs },
+            onChange: onSilence,
+          });
     this.#timer = options.clock.setTimeout(() => this.#tick(), options.intervalMs);
     this.#ping();
   }
@@ -55,6 +73,12 @@ export class Heartbeat {
   /** Anything came from the peer. */
   heard(): void {
     this.#heard = true;
+    this.#suspicion?.heard();
+  }
+
+  /** The peer has been silent for so long that it may be gone. */
+  get suspected(): boolean {
+    return this.#suspicion?.suspected ?? false;
   }
 
   /** The peer answered `beat`; false when it was never asked, or answered before. */
@@ -63,7 +87,13 @@ export class Heartbeat {
     if (sentAtMs === undefined) return false;
     this.#sentAt.delete(beat);
     const rttMs = this.#options.clock.now() - sentAtMs;
-    this.#smoothedMs = this.#smoothedMs === null ? rttMs : this.#smoothedMs + SMOOTHING * (rttMs - this.#smoothedMs);
+    if (this.#smoothedMs === null) {
+      this.#smoothedMs = rttMs;
+      this.#deviationMs = rttMs / 2;
+    } else {
+      this.#deviationMs += DEVIATION_SMOOTHING * (Math.abs(rttMs - this.#smoothedMs) - this.#deviationMs);
+      this.#smoothedMs += SMOOTHING * (rttMs - this.#smoothedMs);
+    }
     this.#minMs = this.#minMs === null ? rttMs : Math.min(this.#minMs, rttMs);
     this.#recent.add(rttMs);
     return true;
@@ -73,6 +103,7 @@ export class Heartbeat {
   close(): void {
     this.#closed = true;
     this.#timer.cancel();
+    this.#suspicion?.close();
     this.#sentAt.clear();
   }
 

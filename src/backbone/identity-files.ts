@@ -10,6 +10,7 @@ import { identityUri, type NodeIdentity, type NodeRole } from './node-identity.t
 import { peerIdentity } from './peer-identity.ts';
 
 export interface IdentityFiles {
+  /** One CA, or several one after the other: while a CA is replaced nodes accept certificates of both. */
   caFile: string;
   /** The node's certificate first; intermediate ones may follow. */
   certFile: string;
@@ -18,7 +19,7 @@ export interface IdentityFiles {
 
 /**
  * @throws ERR_CONFIG_INVALID with the file for one that can't be read or is no PEM, a key of another certificate, one
- * that is expired or not valid yet, and one that does not name this node in this role
+ * that is expired or not valid yet, one that does not name this node in this role, and one of none of the CAs
  */
 export async function identityFromFiles(
   files: IdentityFiles,
@@ -30,8 +31,9 @@ export async function identityFromFiles(
     read('certFile', files.certFile),
     read('keyFile', files.keyFile),
   ]);
-  parsed('caFile', files.caFile, () => new X509Certificate(caPem));
-  const certificate = parsed('certFile', files.certFile, () => new X509Certificate(certPem));
+  const authorities = parsed('caFile', files.caFile, () => certificatesIn(caPem));
+  const chain = parsed('certFile', files.certFile, () => certificatesIn(certPem));
+  const certificate = chain[0]!;
   const key = parsed<KeyObject>('keyFile', files.keyFile, () => createPrivateKey(keyPem));
   if (!certificate.checkPrivateKey(key)) {
     throw refused('keyFile', `${files.keyFile} is not the key of the certificate in ${files.certFile}`);
@@ -47,7 +49,34 @@ export async function identityFromFiles(
     const has = certificate.subjectAltName ?? 'none';
     throw refused('certFile', `${files.certFile} must have the subject alternative name ${wanted}; it has ${has}`);
   }
+  if (!isIssuedBy(certificate, chain.slice(1), authorities)) {
+    const names = authorities.map(({ subject }) => subject.replaceAll('\n', ', ')).join(' or ');
+    throw refused('certFile', `${files.certFile} was issued by none of those in ${files.caFile}: ${names}`);
+  }
   return { ...node, caPem, certPem, keyPem };
+}
+
+/** @throws when there is none, or one that can't be read */
+function certificatesIn(pem: string): X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [pem];
+  return blocks.map((block) => new X509Certificate(block));
+}
+
+/** By signature: directly, or through the intermediate ones that come with it. */
+function isIssuedBy(
+  certificate: X509Certificate,
+  intermediates: readonly X509Certificate[],
+  authorities: readonly X509Certificate[],
+): boolean {
+  let present = certificate;
+  for (let depth = 0; depth <= intermediates.length; depth++) {
+    const issuer = (one: X509Certificate) => present.checkIssued(one) && present.verify(one.publicKey);
+    if (authorities.some(issuer)) return true;
+    const next = intermediates.find((one) => one !== present && issuer(one));
+    if (next === undefined) return false;
+    present = next;
+  }
+  return false;
 }
 
 async function read(field: keyof IdentityFiles, file: string): Promise<string> {

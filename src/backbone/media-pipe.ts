@@ -13,12 +13,13 @@
  * on the way.
  */
 import { isIP } from 'node:net';
-import type { PipeTransport, Producer } from 'mediasoup/types';
+import type { Consumer, PipeTransport, Producer, RtpCapabilities } from 'mediasoup/types';
 import type { z } from 'zod';
 import { AntipodeError, asAntipodeError } from '../errors.ts';
 import type { MediaWorker } from './media-worker.ts';
 import { opusProducerParameters } from './opus-stream.ts';
-import type { PipeStream, PipeTuple, srtpParametersSchema } from './protocol.ts';
+import type { PipeStream, PipeTuple, srtpParametersSchema, VideoStream } from './protocol.ts';
+import { videoProducerParameters, videoStreamOf } from './video-stream.ts';
 
 /** UDP ports, both included. */
 export interface PortRange {
@@ -61,6 +62,20 @@ export interface SentStream {
   close(): void;
 }
 
+/** A local video producer on its way out. Closing it, the pipe or the producer ends it. */
+export interface SentVideo {
+  readonly stream: VideoStream;
+  close(): void;
+}
+
+/** A stream of the other end that several listen to here. */
+export interface ReceivedStream {
+  /** Of the producer on our router. */
+  readonly id: string;
+  /** This one listens no more; the last one's close ends it. Idempotent. */
+  close(): void;
+}
+
 /** Why a pipe is closed: by `close()`, or because its worker died. */
 export type PipeCloseReason = 'closed' | 'worker-died';
 
@@ -68,14 +83,20 @@ export class MediaPipe {
   readonly pipeId: string;
   readonly local: PipeEnd;
   readonly #transport: PipeTransport;
+  readonly #listenIp: string;
+  readonly #capabilities: RtpCapabilities;
+  /** Streams that are received for several, by SSRC. */
+  readonly #shared = new Map<number, { readonly opening: Promise<Producer>; listeners: number }>();
   readonly #closeListeners = new Set<(reason: PipeCloseReason) => void>();
   #connecting = false;
   #closeReason: PipeCloseReason | null = null;
 
-  private constructor(transport: PipeTransport, local: PipeEnd) {
+  private constructor(transport: PipeTransport, capabilities: RtpCapabilities, listenIp: string, local: PipeEnd) {
     this.pipeId = local.pipeId;
     this.local = local;
+    this.#listenIp = listenIp;
     this.#transport = transport;
+    this.#capabilities = capabilities;
     transport.observer.once('close', () => this.#onClosed('worker-died'));
   }
 
@@ -98,7 +119,8 @@ export class MediaPipe {
           ...(ports !== null && { portRange: { ...ports } }),
         },
         enableSrtp: true,
-        enableRtx: false,
+        // For video alone: Opus has none.
+        enableRtx: true,
         enableSctp: false,
       });
     } catch (error) {
@@ -114,7 +136,11 @@ export class MediaPipe {
       transport.close();
       throw new AntipodeError('ERR_INTERNAL', 'mediasoup made a pipe without SRTP.');
     }
-    return new MediaPipe(transport, { pipeId, tuple: { ip, port: tuple.localPort }, srtpParameters });
+    return new MediaPipe(transport, worker.router.rtpCapabilities, listenIp, {
+      pipeId,
+      tuple: { ip, port: tuple.localPort },
+      srtpParameters,
+    });
   }
 
   get closed(): boolean {
@@ -130,7 +156,8 @@ export class MediaPipe {
     if (this.#connecting) throw new AntipodeError('ERR_MEDIA_STATE', `Pipe ${this.pipeId} is connected already.`);
     this.#connecting = true;
     try {
-      const { ip, port } = remote.tuple;
+      const { port } = remote.tuple;
+      const ip = this.#reachable(remote.tuple.ip);
       await this.#transport.connect({ ip, port, srtpParameters: { ...remote.srtpParameters } });
     } catch (error) {
       throw this.#failure(error, 'The other end of the pipe gave an address or key that does not work.');
@@ -139,12 +166,27 @@ export class MediaPipe {
 
   /** Send `producer` of our router to the other end. @throws ERR_BACKBONE_CLOSED, ERR_MEDIA_PARAMETERS */
   async send(producer: Producer): Promise<SentStream> {
+    const consumer = await this.#consume(producer);
+    const ssrc = consumer.rtpParameters.encodings?.[0]?.ssrc;
+    if (ssrc === undefined) throw new AntipodeError('ERR_INTERNAL', 'mediasoup made a pipe consumer without SSRC.');
+    return { stream: { producerId: producer.id, ssrc }, close: () => consumer.close() };
+  }
+
+  /** As `send`, for video: a request for a key frame of the other end comes back to the producer. */
+  async sendVideo(producer: Producer): Promise<SentVideo> {
+    const consumer = await this.#consume(producer);
+    try {
+      return { stream: videoStreamOf(producer.id, consumer.rtpParameters), close: () => consumer.close() };
+    } catch (error) {
+      consumer.close();
+      throw error;
+    }
+  }
+
+  async #consume(producer: Producer): Promise<Consumer> {
     this.#assertOpen();
     try {
-      const consumer = await this.#transport.consume({ producerId: producer.id, appData: { pipeId: this.pipeId } });
-      const ssrc = consumer.rtpParameters.encodings?.[0]?.ssrc;
-      if (ssrc === undefined) throw new AntipodeError('ERR_INTERNAL', 'mediasoup made a pipe consumer without SSRC.');
-      return { stream: { producerId: producer.id, ssrc }, close: () => consumer.close() };
+      return await this.#transport.consume({ producerId: producer.id, appData: { pipeId: this.pipeId } });
     } catch (error) {
       throw this.#failure(error, `Producer ${producer.id} can't be sent over pipe ${this.pipeId}.`);
     }
@@ -164,6 +206,53 @@ export class MediaPipe {
       });
     } catch (error) {
       throw this.#failure(error, `Stream ${stream.ssrc} can't be received over pipe ${this.pipeId}.`);
+    }
+  }
+
+  /**
+   * As `receive`, for a stream that the other end tells several of us of: all get the same producer.
+   * @throws as `receive`
+   */
+  async receiveShared(stream: PipeStream): Promise<ReceivedStream> {
+    const known = this.#shared.get(stream.ssrc);
+    const shared = known ?? { opening: this.receive(stream), listeners: 0 };
+    this.#shared.set(stream.ssrc, shared);
+    shared.listeners += 1;
+    const leave = (producer: Producer | null) => {
+      shared.listeners -= 1;
+      if (shared.listeners > 0) return;
+      if (this.#shared.get(stream.ssrc) === shared) this.#shared.delete(stream.ssrc);
+      producer?.close();
+    };
+    let producer: Producer;
+    try {
+      producer = await shared.opening;
+    } catch (error) {
+      leave(null);
+      throw error;
+    }
+    let closed = false;
+    return {
+      id: producer.id,
+      close() {
+        if (closed) return;
+        closed = true;
+        leave(producer);
+      },
+    };
+  }
+
+  /** The other end's video as a producer on our router. @throws ERR_BACKBONE_CLOSED, ERR_MEDIA_PARAMETERS */
+  async receiveVideo(stream: VideoStream): Promise<Producer> {
+    this.#assertOpen();
+    try {
+      return await this.#transport.produce({
+        kind: 'video',
+        rtpParameters: videoProducerParameters(stream, this.#capabilities),
+        appData: { pipeId: this.pipeId, remoteProducerId: stream.producerId },
+      });
+    } catch (error) {
+      throw this.#failure(error, `Video of producer ${stream.producerId} can't be received over pipe ${this.pipeId}.`);
     }
   }
 
@@ -199,6 +288,15 @@ export class MediaPipe {
     if (this.#closeReason !== null) return;
     this.#onClosed('closed');
     this.#transport.close();
+  }
+
+  /** @throws ERR_MEDIA_PARAMETERS when what the pipe listens on can't send there */
+  #reachable(ip: string): string {
+    if (isIP(this.#listenIp) === isIP(ip)) return ip;
+    // A socket on every IPv6 address is one on every IPv4 address too, which it writes so.
+    if (this.#listenIp === '::') return `::ffff:${ip}`;
+    const words = `Pipe ${this.pipeId} listens on ${this.#listenIp}, from where ${ip} can't be reached: one is IPv4, the other IPv6.`;
+    throw new AntipodeError('ERR_MEDIA_PARAMETERS', words, { path: 'tuple.ip' });
   }
 
   #onClosed(reason: PipeCloseReason): void {

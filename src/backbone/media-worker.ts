@@ -13,6 +13,7 @@ import { AntipodeError, asAntipodeError } from '../errors.ts';
 import { type Counter, counter, type Gauge, gauge, type Logger, type Registry } from '../telemetry/index.ts';
 import { OPUS_ROUTER_CODECS } from './opus-stream.ts';
 import { SendGather } from './send-gather.ts';
+import { VIDEO_ROUTER_CODECS } from './video-stream.ts';
 import { listenForCallers, type WebRtcListenOptions } from './webrtc-listen.ts';
 
 export interface MediaWorkerOptions {
@@ -253,7 +254,7 @@ async function spawnProcess(options: MediaWorkerOptions): Promise<Process> {
     if (!gather.works)
       options.log.warn({ worker: options.name }, 'no pipe to the media worker: it costs more CPU time');
     const webRtc = options.webRtcServer && (await listenForCallers(worker, options.webRtcServer));
-    const router = await worker.createRouter({ mediaCodecs: OPUS_ROUTER_CODECS });
+    const router = await worker.createRouter({ mediaCodecs: [...OPUS_ROUTER_CODECS, ...VIDEO_ROUTER_CODECS] });
     const direct = await router.createDirectTransport();
     return {
       worker,

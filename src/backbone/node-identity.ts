@@ -11,6 +11,12 @@ export interface NodeIdentity {
   keyPem: string;
 }
 
+/** An identity whose texts are other ones after a renewal. */
+export interface RenewableIdentity extends NodeIdentity {
+  /** Calls `listener` after each renewal; the function that it returns takes it back. Absent: it never changes. */
+  onRenewed?(listener: () => void): () => void;
+}
+
 /** The URI in a node certificate's subject alternative names that says what it may be used as. */
 export function identityUri(role: NodeRole, nodeId: string): string {
   return `antipode:${role}:${nodeId}`;

@@ -1,5 +1,5 @@
 /**
- * The one kind of stream that Antipode carries: Opus at 48 kHz with one payload type on every router, and the mediasoup
+ * The kind of stream that an agent hears and speaks: Opus at 48 kHz with one payload type on every router, and the mediasoup
  * parameters that say so. Owns no transport.
  */
 import type { RouterRtpCodecCapability, RtpParameters } from 'mediasoup/types';
@@ -16,7 +16,7 @@ export const OPUS_CLOCK_RATE = 48_000;
 /** RTP timestamp units in a frame of 20 ms. */
 export const OPUS_FRAME_TIMESTAMP_STEP = 960;
 
-/** `mediaCodecs` of every router. In-band FEC is asked for so that a lost frame can be had from the next one. */
+/** `mediaCodecs` of every router, beside video. In-band FEC is asked for so that a lost frame can be had from the next one. */
 export const OPUS_ROUTER_CODECS: RouterRtpCodecCapability[] = [
   {
     kind: 'audio',

@@ -9,8 +9,9 @@ import type { Logger } from '../telemetry/index.ts';
 import type { BackboneMetrics } from './backbone-metrics.ts';
 import { answerText, badData, eventText, type Frame, refusalText } from './control-frame.ts';
 import type { CoreHandlers, HandledPopRequestMethod, PopPeer } from './control-handlers.ts';
-import { ControlLink, type ControlLinkLimits, type LinkCloseReason } from './control-link.ts';
+import { ControlLink, type ControlLinkLimits, type ControlLinkUser, type LinkCloseReason } from './control-link.ts';
 import {
+  BACKBONE_PROTOCOL_MIN_VERSION,
   BACKBONE_PROTOCOL_VERSION,
   type CoreEventData,
   type CoreEventName,
@@ -19,6 +20,7 @@ import {
   popEvents,
   popRequests,
 } from './protocol.ts';
+import type { Silence } from './suspicion.ts';
 
 export interface PopConnectionOptions {
   socket: WebSocket;
@@ -31,12 +33,17 @@ export interface PopConnectionOptions {
   metrics: BackboneMetrics;
   handlers: CoreHandlers;
   limits?: Partial<ControlLinkLimits>;
-  /** Said hello: the moment for an earlier connection of the same node to go. */
-  onHello(connection: PopConnection): void;
+  suspectAfterMs?: number | undefined;
+  /**
+   * Said hello: the moment for an earlier connection of the same node to go, or, where this one is to go on from it, to
+   * be answered with.
+   */
+  onHello(connection: PopConnection, how: { continues: boolean }): PopConnection | null;
   onClosed(connection: PopConnection): void;
 }
 
 const HELLO_TIMEOUT_MS = 5_000;
+const FORMER_LINK_MS = 2_000;
 /** Requests of one POP that may be at work at a time. */
 const MAX_REQUESTS_IN_FLIGHT = 4_096;
 /** Well-formed frames with wrong contents that are borne with, so that one session's bad data doesn't end the others'. */
@@ -45,26 +52,22 @@ const MAX_INVALID_FRAMES = 100;
 export class PopConnection implements PopPeer {
   readonly nodeId: string;
   readonly #options: PopConnectionOptions;
-  readonly #link: ControlLink;
   readonly #helloTimer: Timer;
+  #link: ControlLink;
   #region = '';
   #open = false;
+  #ended = false;
+  #suspected = false;
+  /** Newest request of the POP: its numbers grow. */
+  #lastRequest = 0;
   #inFlight = 0;
   #invalidFrames = 0;
 
   constructor(options: PopConnectionOptions) {
     this.#options = options;
     this.nodeId = options.certifiedNodeId;
-    const { socket, clock, metrics, limits } = options;
-    this.#link = new ControlLink({
-      socket,
-      side: 'core',
-      clock,
-      metrics,
-      limits,
-      onFrame: (frame) => this.#onFrame(frame),
-      onClose: (reason, error) => this.#onClose(reason, error),
-    });
+    const { socket, clock, metrics, limits, suspectAfterMs } = options;
+    this.#link = new ControlLink({ socket, side: 'core', clock, metrics, limits, suspectAfterMs, ...this.#user() });
     this.#helloTimer = clock.setTimeout(() => this.#link.close('hello-timeout'), HELLO_TIMEOUT_MS);
   }
 
@@ -89,7 +92,47 @@ export class PopConnection implements PopPeer {
     this.#link.close(reason);
   }
 
+  /**
+   * Goes on over the link of a newer connection of the same POP: what the POP said on the present one is taken first, and
+   * nothing more is said on it. The newer connection's object is of no use any more.
+   */
+  continueOver(link: ControlLink): void {
+    const former = this.#link;
+    this.#link = link;
+    this.#onSilence('heard');
+    link.hold();
+    link.handOver(this.#user());
+    former.handOver({
+      onFrame: (frame) => this.#onFrame(frame),
+      onClose: () => {
+        timer.cancel();
+        link.release();
+      },
+    });
+    // The POP says goodbye on it as soon as it knows.
+    const timer = this.#options.clock.setTimeout(() => former.close('renewed'), FORMER_LINK_MS);
+    this.#options.log.info({ pop: this.nodeId }, 'a POP goes on over a new connection');
+  }
+
+  #user(): ControlLinkUser {
+    return {
+      onFrame: (frame) => this.#onFrame(frame),
+      onClose: (reason, error) => this.#onClose(reason, error),
+      onSilence: (silence) => this.#onSilence(silence),
+    };
+  }
+
+  #onSilence(silence: Silence): void {
+    const { log, handlers } = this.#options;
+    if (silence === 'uneasy' || (silence === 'suspected') === this.#suspected) return;
+    this.#suspected = silence === 'suspected';
+    log.warn({ pop: this.nodeId }, this.#suspected ? 'a POP has fallen silent' : 'a POP was only late');
+    if (this.#suspected) this.#guard('peerSuspected', () => handlers.peerSuspected?.(this));
+    else this.#guard('peerHeard', () => handlers.peerHeard?.(this));
+  }
+
   #onFrame(frame: Exclude<Frame, { kind: 'ping' | 'pong' }>): void {
+    if (this.#ended) return;
     if (!this.#open) {
       this.#hello(frame);
       return;
@@ -107,16 +150,18 @@ export class PopConnection implements PopPeer {
       this.#link.close('malformed', 'The first frame must be a hello.');
       return;
     }
-    const { version, nodeId: claimed } = parsed.data;
+    const { version: newest, minVersion: oldest = newest, nodeId: claimed, continues = false } = parsed.data;
     const refuse = (reason: LinkCloseReason, error: AntipodeError) => {
       metrics.refusals.inc({ side: 'core', reason });
       log.warn({ pop: this.nodeId, code: error.code, reason: error.message }, 'refused a POP');
       this.#link.send(refusalText(frame.id, error.toWire()));
       this.#link.close(reason, error.message);
     };
-    if (version !== BACKBONE_PROTOCOL_VERSION) {
-      const words = `This core speaks backbone protocol ${BACKBONE_PROTOCOL_VERSION}, the POP ${version}.`;
-      refuse('version', new AntipodeError('ERR_PROTOCOL_VERSION', words));
+    const version = Math.min(newest, BACKBONE_PROTOCOL_VERSION);
+    if (version < Math.max(oldest, BACKBONE_PROTOCOL_MIN_VERSION)) {
+      const ours = versions(BACKBONE_PROTOCOL_MIN_VERSION, BACKBONE_PROTOCOL_VERSION);
+      const words = `This core speaks backbone protocol ${ours}, the POP ${versions(oldest, newest)}.`;
+      refuse('version', new AntipodeError('ERR_BACKBONE_VERSION', words));
       return;
     }
     if (claimed !== this.nodeId) {
@@ -124,19 +169,30 @@ export class PopConnection implements PopPeer {
       return;
     }
     this.#helloTimer.cancel();
+    const earlier = this.#options.onHello(this, { continues });
+    this.#link.send(answerText(frame.id, { version, nodeId, region, ...(earlier && { continued: true }) }));
+    this.#link.startHeartbeat();
+    if (earlier) {
+      earlier.continueOver(this.#link);
+      return;
+    }
     this.#region = parsed.data.region;
     this.#open = true;
-    this.#options.onHello(this);
-    this.#link.send(answerText(frame.id, { version: BACKBONE_PROTOCOL_VERSION, nodeId, region }));
-    this.#link.startHeartbeat();
     log.info({ pop: this.nodeId, region: this.#region }, 'a POP is connected');
     this.#guard('peerOpened', () => handlers.peerOpened(this));
   }
 
   #request(id: number, method: string, data: unknown): void {
     const { metrics } = this.#options;
+    if (id <= this.#lastRequest) {
+      this.#invalid('request-number');
+      this.#refuse(id, new AntipodeError('ERR_BACKBONE_PROTOCOL', `Request ${id} was there before.`, { path: 'id' }));
+      return;
+    }
+    this.#lastRequest = id;
     if (method === 'hello' || !Object.hasOwn(popRequests, method)) {
-      this.#invalid('method');
+      // A POP of a later version may know more requests than this core.
+      metrics.ignored.inc({ side: 'core', kind: 'method' });
       this.#refuse(id, new AntipodeError('ERR_BACKBONE_PROTOCOL', `There is no request "${method}" here.`));
       return;
     }
@@ -174,7 +230,8 @@ export class PopConnection implements PopPeer {
 
   #event(event: string, data: unknown): void {
     if (!Object.hasOwn(popEvents, event)) {
-      this.#invalid('event-name');
+      // Likewise.
+      this.#options.metrics.ignored.inc({ side: 'core', kind: 'event-name' });
       return;
     }
     const name = event as PopEventName;
@@ -209,6 +266,7 @@ export class PopConnection implements PopPeer {
   }
 
   #onClose(reason: LinkCloseReason, error: AntipodeError): void {
+    this.#ended = true;
     this.#helloTimer.cancel();
     this.#options.onClosed(this);
     if (!this.#open) return;
@@ -224,4 +282,8 @@ export class PopConnection implements PopPeer {
       this.#options.log.error({ pop: this.nodeId, what, err: error }, 'a control handler threw');
     }
   }
+}
+
+function versions(oldest: number, newest: number): string {
+  return oldest === newest ? String(newest) : `${oldest} to ${newest}`;
 }

@@ -141,6 +141,8 @@ export interface BuildRtpOptions {
    * @defaultValue true
    */
   numbered?: boolean;
+  /** RFC 6464 byte of a numbered packet: top bit voice, the rest -dBov; none when absent. */
+  audioLevel?: number | undefined;
 }
 
 /** A fresh packet of its own memory. Numbers out of range are taken modulo their width. */
@@ -159,6 +161,10 @@ export function buildRtp(options: BuildRtpOptions): Buffer {
     packet[16] = (PACKET_NUMBER_EXTENSION_ID << 4) | 3;
     packet.writeUInt32BE(options.sequenceNumber >>> 0, 17);
     packet.fill(0, 21, 24);
+    if (options.audioLevel !== undefined) {
+      packet[21] = AUDIO_LEVEL_EXTENSION_ID << 4;
+      packet[22] = options.audioLevel & 0xff;
+    }
   }
   packet.set(options.payload, offset);
   return packet;

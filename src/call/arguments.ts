@@ -12,6 +12,9 @@ Calls an agent as a browser would, says the files, listens, and measures at its 
   --say FILE[,FILE...]   WAV files to say, each after the answer to the one before
   --interrupt-with FILE  WAV file to say 1.5 s into the answer to the last one
   --record FILE          write the agent's audio to a WAV file (FILE-1.wav, FILE-2.wav... for several calls)
+  --room NAME            take a seat in this room, whose agent its callers share; hear them, tell who comes and goes
+  --as NAME              by this name (NAME-1, NAME-2... for several calls)
+  --stay SECONDS         stay so long when all is said (default: 0); in a room --say may then be missing
   --calls N              hold N calls at once, 1..500 (default: 1)
   --ramp SECONDS         spread their starts over this time (default: 0)
   --api-key KEY          API key of the server (default: $ANTIPODE_API_KEY)
@@ -27,6 +30,7 @@ Exit code: 0 when every call connected and was answered, 1 when one was not, 2 w
 
 const MAX_CALLS = 500;
 const MAX_RAMP_SECONDS = 3_600;
+const MAX_STAY_SECONDS = 86_400;
 
 export type CallArguments = { help: true } | { help: false; json: boolean; options: CallOptions };
 
@@ -51,6 +55,17 @@ function baseUrl(text: string): string {
   return url.href;
 }
 
+function seatOf(room: string | undefined, name: string | undefined): NonNullable<CallOptions['seat']> | null {
+  if (room === undefined && name === undefined) return null;
+  if (room === undefined) throw wrong('--as needs a --room to be known by', '--room');
+  if (name === undefined) throw wrong('--room needs a name: --as NAME', '--as');
+  if (!/^[\w.:-]{1,128}$/.test(room)) {
+    throw wrong(`--room must be of letters, digits, ".", ":", "_" and "-", not "${room}"`, '--room');
+  }
+  if (!/^\P{Cc}{1,64}$/u.test(name)) throw wrong('--as must be 1 to 64 characters, without control characters', '--as');
+  return { room, name };
+}
+
 function files(values: readonly string[]): string[] {
   const paths = values.flatMap((value) => value.split(',')).map((path) => path.trim());
   if (paths.length === 0) throw wrong('--say FILE is missing: a call needs something to say', '--say');
@@ -70,6 +85,9 @@ function parse(argv: readonly string[]) {
         say: { type: 'string', multiple: true, default: [] },
         'interrupt-with': { type: 'string' },
         record: { type: 'string' },
+        room: { type: 'string' },
+        as: { type: 'string' },
+        stay: { type: 'string', default: '0' },
         calls: { type: 'string', default: '1' },
         ramp: { type: 'string', default: '0' },
         'api-key': { type: 'string' },
@@ -96,13 +114,18 @@ export function parseCallArguments(
   if (!/^[\w.-]{1,64}$/.test(values.agent)) {
     throw wrong(`--agent must be a name of letters, digits, ".", "_" and "-", not "${values.agent}"`, '--agent');
   }
+  const seat = seatOf(values.room, values.as);
+  const staySeconds = numberOf(values.stay, '--stay', 0, MAX_STAY_SECONDS, false);
+  const mayBeSilent = seat !== null && staySeconds > 0 && values.say.length === 0;
   return {
     help: false,
     json: values.json,
     options: {
       url: baseUrl(values.url ?? `http://localhost:${environment.PORT || 8080}`),
       agent: values.agent,
-      say: files(values.say),
+      say: mayBeSilent ? [] : files(values.say),
+      ...(seat && { seat }),
+      ...(staySeconds > 0 && { staySeconds }),
       interruptWith: values['interrupt-with'] ?? null,
       record: values.record ?? null,
       calls: numberOf(values.calls, '--calls', 1, MAX_CALLS, true),

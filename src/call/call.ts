@@ -3,7 +3,7 @@
  * the socket or the media is lost, and answers with what it measured. Never rejects: a failure is part of the result.
  */
 import type { ClientEvent, SessionEnd } from '../agent/client-events.ts';
-import type { Clock } from '../clock.ts';
+import { type Clock, delay } from '../clock.ts';
 import { AntipodeError, asAntipodeError } from '../errors.ts';
 import type { CreateSessionAnswer, JoinAnswer } from '../signaling/protocol.ts';
 import { abortable } from './abortable.ts';
@@ -15,6 +15,7 @@ import type { FramePacer } from './frame-pacer.ts';
 import { Listener } from './listener.ts';
 import { Microphone } from './microphone.ts';
 import { resample } from './resample.ts';
+import { type Companion, RoomCompany } from './room-company.ts';
 import { SignalingClient } from './signaling-client.ts';
 import { WavWriter } from './wav.ts';
 import type { AudioSource, SinkFrame, WebRtc } from './web-rtc.ts';
@@ -34,6 +35,8 @@ export interface CallResult {
   /** Start of the POST to the first voiced sample of the greeting; null when the agent did not greet. */
   firstAudioMs: number | null;
   turns: Turn[];
+  /** In a room: the others there, by their coming. */
+  company?: Companion[];
   /** Final words of both sides, as the server told them. */
   transcript: { role: 'caller' | 'agent'; text: string }[];
   /** Agent's packets that never arrived. */
@@ -47,6 +50,11 @@ export interface SingleCallOptions {
   url: string;
   agent: string;
   apiKey: string | null;
+  /** The seat that is taken; null for an agent of its own. */
+  seat: { room: string; name: string } | null;
+  /** How long it stays when all is said. */
+  stayMs: number;
+  onNews: (line: string) => void;
   say: readonly Clip[];
   interruptWith: Clip | null;
   /** Where the agent's audio is written, null for nowhere. */
@@ -71,6 +79,7 @@ export class Call {
   #signaling: SignalingClient | null = null;
   #microphone: Microphone | null = null;
   #media: CallerMedia | null = null;
+  #company: RoomCompany | null = null;
   /** False from the moment that the media is known to be lost until it is connected again. */
   #mediaAlive = false;
   #packetsLost = 0;
@@ -117,6 +126,7 @@ export class Call {
       connectMs,
       firstAudioMs: greetedAtMs === null ? null : greetedAtMs - startedAtMs,
       turns,
+      ...(this.#company && { company: this.#company.companions }),
       transcript: [...this.#utterances.values()],
       packetsLost: this.#packetsLost,
       reconnects: this.#reconnects,
@@ -125,8 +135,8 @@ export class Call {
   }
 
   #createSession(): Promise<CreateSessionAnswer> {
-    const { agent, apiKey, requestTimeoutMs, url } = this.#options;
-    return createSession({ url, agent, apiKey, timeoutMs: requestTimeoutMs, signal: this.#stop.signal });
+    const { agent, apiKey, requestTimeoutMs, seat, url } = this.#options;
+    return createSession({ url, agent, seat, apiKey, timeoutMs: requestTimeoutMs, signal: this.#stop.signal });
   }
 
   async #connect(session: CreateSessionAnswer): Promise<void> {
@@ -141,14 +151,25 @@ export class Call {
     this.#signaling = signaling;
     signaling.on('agent', (event) => this.#onAgentEvent(event));
     signaling.on('mediaLost', () => this.#renewMedia());
-    signaling.on('resumed', (answer) => this.#onResumed(answer));
+    signaling.on('resumed', (answer, { moved }) => this.#onResumed(answer, moved));
     signaling.on('lost', (error) => this.#stop.abort(error));
     signaling.on('ended', (end) => {
       this.#ended = end;
       this.#stop.abort(new AntipodeError('ERR_SESSION_ENDED', `the session ended (${end.code}): ${end.reason}`));
     });
-    void this.#openMedia(await signaling.join(session.token));
+    signaling.on('participant', (notice, participant) => this.#company?.told(notice, participant));
+    const answer = await signaling.join(session.token);
+    this.#meet(answer);
+    void this.#openMedia(answer);
     await abortable(this.#connected.promise, this.#stop.signal);
+  }
+
+  /** Who is in the room, at a join and again after a resume. */
+  #meet({ participant, participants }: JoinAnswer): void {
+    if (!participant) return;
+    const { onNews } = this.#options;
+    this.#company ??= new RoomCompany({ participantId: participant.participantId, onNews });
+    this.#company.present(participants ?? []);
   }
 
   async #converse(): Promise<void> {
@@ -164,6 +185,7 @@ export class Call {
         signal: this.#stop.signal,
         talk: this.#talk,
       });
+      await delay(this.#options.clock, this.#options.stayMs, this.#stop.signal);
     } catch (error) {
       const complete = turns.length === say.length && (!interruptWith || turns.at(-1)?.bargeInMs !== undefined);
       // An agent that says its last words and hangs up has answered.
@@ -182,12 +204,17 @@ export class Call {
         source: this.#source,
         clock,
         connectTimeoutMs,
-        onFrame: (frame) => this.#hear(frame),
+        onFrame: (frame) => {
+          if (media === this.#media) this.#hear(frame);
+        },
       });
       this.#media = media;
-      media.on('failed', () => this.#renewMedia());
+      media.on('failed', () => {
+        if (media === this.#media) this.#renewMedia();
+      });
       await media.connect();
       this.#mediaAlive = true;
+      this.#company?.by(media);
       this.#listener.mediaRenewed();
       this.#connected.resolve();
     } catch (error) {
@@ -202,22 +229,30 @@ export class Call {
     this.#signaling?.renew();
   }
 
-  #onResumed(answer: JoinAnswer): void {
+  #onResumed(answer: JoinAnswer, moved: boolean): void {
     this.#reconnects++;
     if (this.#reconnects > MAX_RECONNECTS) {
       this.#stop.abort(new AntipodeError('ERR_CALL_FAILED', `the call was lost more than ${MAX_RECONNECTS} times`));
       return;
     }
+    this.#meet(answer);
     if (answer.mediaKept) return;
     this.#mediaAlive = false;
-    this.#closeMedia()
-      .then(() => this.#openMedia(answer))
-      .catch((error: unknown) => this.#stop.abort(error));
+    const open = () => this.#openMedia(answer);
+    const former = this.#media;
+    // At a POP that is left the caller is heard until it is at the next one.
+    const renewed = moved ? open().then(() => this.#leave(former)) : this.#closeMedia().then(open);
+    renewed.catch((error: unknown) => this.#stop.abort(error));
   }
 
   async #closeMedia(): Promise<void> {
     const media = this.#media;
     this.#media = null;
+    this.#company?.by(null);
+    await this.#leave(media);
+  }
+
+  async #leave(media: CallerMedia | null): Promise<void> {
     if (!media) return;
     this.#packetsLost += await media.packetsLost();
     media.close();

@@ -4,7 +4,7 @@
  * needed, is the call's business.
  */
 import { EventEmitter } from 'node:events';
-import type { RtpCapabilities, RtpParameters, Transport } from 'mediasoup-client/types';
+import type { Consumer, RtpCapabilities, RtpParameters, Transport } from 'mediasoup-client/types';
 import type { Clock } from '../clock.ts';
 import { AntipodeError } from '../errors.ts';
 import type { JoinAnswer, OfferedTransport, SignalingData } from '../signaling/protocol.ts';
@@ -37,6 +37,8 @@ export class CallerMedia extends EventEmitter<CallerMediaEvents> {
   readonly #connected = new Set<Transport>();
   readonly #opened = Promise.withResolvers<void>();
   #sink: AudioSink | null = null;
+  #agentTrackId: string | null = null;
+  readonly #others: AudioSink[] = [];
   #closed = false;
 
   /** Transports as the POP offered them, not connected yet. @throws AntipodeError ERR_MEDIA_STATE without an offer */
@@ -98,12 +100,22 @@ export class CallerMedia extends EventEmitter<CallerMediaEvents> {
     }
   }
 
+  /** The voice of another in the room, 10 ms a time. @throws what the POP answers */
+  async listenTo(producerId: string, onFrame: (frame: SinkFrame) => void): Promise<void> {
+    const consumer = await this.#receive(producerId);
+    if (this.#closed) return;
+    const sink = this.#options.webRtc.createAudioSink(consumer.track);
+    this.#others.push(sink);
+    sink.ondata = onFrame;
+  }
+
   /** Agent's packets that never arrived, by the receiver's own account. */
   async packetsLost(): Promise<number> {
     if (this.#closed) return 0;
     let lost = 0;
     for (const report of (await this.#recv.getStats()).values()) {
-      if (report.type === 'inbound-rtp') lost += Math.max(0, report.packetsLost ?? 0);
+      if (report.type === 'inbound-rtp' && report.trackIdentifier === this.#agentTrackId)
+        lost += Math.max(0, report.packetsLost ?? 0);
     }
     return lost;
   }
@@ -114,6 +126,7 @@ export class CallerMedia extends EventEmitter<CallerMediaEvents> {
     this.#closed = true;
     this.#opened.reject(new AntipodeError('ERR_MEDIA_STATE', 'the media was closed before it had connected'));
     this.#sink?.stop();
+    for (const sink of this.#others) sink.stop();
     this.#track.stop();
     this.#send.close();
     this.#recv.close();
@@ -145,20 +158,27 @@ export class CallerMedia extends EventEmitter<CallerMediaEvents> {
   }
 
   async #consume(): Promise<void> {
-    const { signaling, webRtc, onFrame } = this.#options;
-    const offered = await signaling.request('consume', {
+    const { webRtc, onFrame } = this.#options;
+    const consumer = await this.#receive();
+    if (this.#closed) return;
+    this.#agentTrackId = consumer.track.id;
+    this.#sink = webRtc.createAudioSink(consumer.track);
+    this.#sink.ondata = onFrame;
+  }
+
+  /** The agent's voice, or another's. */
+  async #receive(producerId?: string): Promise<Consumer> {
+    const offered = await this.#options.signaling.request('consume', {
       transportId: this.#recv.id,
       rtpCapabilities: this.#recvRtpCapabilities as SignalingData<'consume'>['rtpCapabilities'],
+      ...(producerId !== undefined && { producerId }),
     });
-    const consumer = await this.#recv.consume({
+    return this.#recv.consume({
       id: offered.consumerId,
       producerId: offered.producerId,
       kind: offered.kind,
       rtpParameters: offered.rtpParameters as RtpParameters,
     });
-    if (this.#closed) return;
-    this.#sink = webRtc.createAudioSink(consumer.track);
-    this.#sink.ondata = onFrame;
   }
 }
 

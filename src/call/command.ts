@@ -25,7 +25,8 @@ export async function runCallCommand(
       streams.stdout.write(CALL_HELP);
       return 0;
     }
-    const report = await runCalls(signal ? { ...parsed.options, signal } : parsed.options);
+    const onNews = (line: string) => streams.stderr.write(`${line}\n`);
+    const report = await runCalls({ ...parsed.options, onNews, ...(signal && { signal }) });
     streams.stdout.write(parsed.json ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report));
     return succeeded(report) ? 0 : 1;
   } catch (error) {

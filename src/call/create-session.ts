@@ -11,6 +11,8 @@ export interface CreateSessionOptions {
   /** Base URL of the server, such as http://localhost:8080. */
   url: string;
   agent: string;
+  /** The seat that is wanted; null for a session with an agent of its own. */
+  seat: { room: string; name: string } | null;
   apiKey: string | null;
   timeoutMs: number;
   signal: AbortSignal;
@@ -37,7 +39,7 @@ async function post(endpoint: URL, headers: Record<string, string>, options: Cre
     const response = await fetch(endpoint, {
       method: 'POST',
       headers,
-      body: JSON.stringify({ agent: options.agent }),
+      body: JSON.stringify({ agent: options.agent, ...options.seat }),
       signal: AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]),
     });
     const text = await response.text();

@@ -91,6 +91,9 @@ export function formatReport(report: CallReport): string {
       const bargeIn = turn.bargeInMs === undefined ? '' : `   barge-in ${cell(turn.bargeInMs)} ms`;
       lines.push(`  turn ${number + 1}  voice to voice ${cell(turn.voiceToVoiceMs)} ms${bargeIn}`);
     }
+    for (const { name, pop, heardMs, stayed } of call.company ?? []) {
+      lines.push(`  with ${name} by ${pop}: heard ${(heardMs / 1_000).toFixed(1)} s${stayed ? '' : ', left'}`);
+    }
     for (const { role, text } of call.transcript) lines.push(`  ${role}: ${text}`);
     if (call.packetsLost > 0 || call.reconnects > 0) {
       lines.push(`  ${call.packetsLost} packets lost, ${call.reconnects} reconnects`);

@@ -1,7 +1,7 @@
 /** Holds N calls in this process, started evenly over the ramp, and reports on all of them. */
 import { extname } from 'node:path';
 import { type Clock, delay, systemClock } from '../clock.ts';
-import { Call, type CallResult } from './call.ts';
+import { Call, type CallResult, type SingleCallOptions } from './call.ts';
 import { loadClip } from './clip.ts';
 import { CONVERSATION_LIMITS } from './conversation.ts';
 import { FramePacer } from './frame-pacer.ts';
@@ -23,6 +23,12 @@ export interface CallOptions {
   /** Seconds over which their starts are spread. */
   rampSeconds: number;
   apiKey: string | null;
+  /** The room that all calls join and the name there, with `-1`, `-2`... behind it when there are several; none when absent. */
+  seat?: { room: string; name: string };
+  /** How long a call stays after all is said. @defaultValue 0 */
+  staySeconds?: number;
+  /** Told who comes and goes in the room. */
+  onNews?: (line: string) => void;
   /** Ends all calls when aborted. */
   signal?: AbortSignal;
   /** @defaultValue 20000 */
@@ -58,6 +64,9 @@ export async function runCalls(options: CallOptions): Promise<CallReport> {
         url: options.url,
         agent: options.agent,
         apiKey: options.apiKey,
+        seat: seatOf(options, index),
+        stayMs: (options.staySeconds ?? 0) * 1_000,
+        onNews: options.onNews ?? (() => {}),
         say,
         interruptWith,
         recordPath: recordPath(options.record, index, options.calls),
@@ -86,4 +95,9 @@ export async function runCalls(options: CallOptions): Promise<CallReport> {
   } finally {
     clearInterval(alive);
   }
+}
+
+function seatOf({ seat, calls }: CallOptions, index: number): SingleCallOptions['seat'] {
+  if (!seat || calls === 1) return seat ?? null;
+  return { room: seat.room, name: `${seat.name}-${index + 1}` };
 }

@@ -4,6 +4,7 @@
  * names the variable.
  */
 import { z } from 'zod';
+import { backboneChoice } from './backbone-choice.ts';
 import { registryChoice } from './registry-choice.ts';
 import { hedgeChoice, serviceChoices } from './service-choice.ts';
 
@@ -75,9 +76,13 @@ export const configSchema = z.strictObject({
       resumeWindowMs: z.number().int().min(0).max(600_000).default(30_000),
       /** A caller whose media did not connect by then is ended. */
       mediaConnectTimeoutMs: z.number().int().min(1_000).max(120_000).default(20_000),
+      /** Callers in one room, at all POPs together. */
+      maxRoomCallers: z.number().int().min(2).max(100).default(16),
       maxSessionSeconds: z.number().int().min(10).max(86_400).default(3_600),
       /** A node that is told to stop waits so long for its sessions to end, and ends those that are left. */
       drainTimeoutMs: z.number().int().min(0).max(86_400_000).default(25_000),
+      /** A core that drains has its sessions move to others within this time. */
+      handOverMs: z.number().int().min(0).max(600_000).default(8_000),
     })
     .prefault({}),
   edge: z
@@ -89,6 +94,12 @@ export const configSchema = z.strictObject({
       /** Address that callers are told, when it is not listenIp. */
       announcedAddress: z.string().min(1).nullable().default(null),
       uplinkRingSeconds: z.number().min(1).max(120).default(30),
+      takeOver: z
+        .strictObject({
+          /** A core whose control channel is down for longer than this is lost; one that only broke is up again by then. */
+          graceMs: z.number().int().min(0).max(5_000).default(300),
+        })
+        .prefault({}),
       /** Silencing the agent here for a sound of the caller, before its core has heard of it. */
       reflex: z
         .strictObject({
@@ -120,6 +131,8 @@ export const configSchema = z.strictObject({
       agentsDir: z.string().min(1).default('agents'),
       /** How long the ear waits for a missing packet when later ones are there. */
       reorderWaitMs: z.number().int().min(0).max(500).default(40),
+      /** A session whose POP is lost waits so long for its caller to come back by another one, or for that POP. */
+      popGraceMs: z.number().int().min(0).max(600_000).default(30_000),
       /** Sessions that it takes: `auto` goes by how late it is, a number by nothing. At most limits.maxSessions. */
       capacity: z
         .preprocess(
@@ -145,24 +158,7 @@ export const configSchema = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
-  backbone: z
-    .strictObject({
-      listenIp: ip.default('127.0.0.1'),
-      announcedAddress: z.string().min(1).nullable().default(null),
-      /** UDP ports of our ends of media pipes, one a worker and peer, for firewalls; null picks free ones. */
-      ports: z
-        .strictObject({ min: port.min(1), max: port.min(1) })
-        .refine(({ min, max }) => min <= max, { path: ['max'], message: 'must not be below min' })
-        .nullable()
-        .default(null),
-      requestTimeoutMs: z.number().int().min(100).max(60_000).default(5_000),
-      /** PEM files of this node's certificate, its key and the CA of all nodes; null: the development CA in stateDir. */
-      tls: z
-        .strictObject({ caFile: z.string().min(1), certFile: z.string().min(1), keyFile: z.string().min(1) })
-        .nullable()
-        .default(null),
-    })
-    .prefault({}),
+  backbone: backboneChoice.prefault({}),
   services: z
     .strictObject({
       /**

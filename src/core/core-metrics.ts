@@ -28,6 +28,7 @@ const TOTALS = {
   earConcealedFrames: ['ear_concealed_frames_total', 'Frames concealed.'],
   earSilenceFrames: ['ear_silence_frames_total', 'Frames of silence made up.'],
   mouthFrames: ['mouth_frames_total', 'Frames of 20 ms sent.'],
+  mouthFramesAgain: ['mouth_frames_again_total', 'Frames sent again to another POP, as not known to have been played.'],
   mouthLateFrames: ['mouth_late_frames_total', 'Frames sent more than 10 ms after they were due and there.'],
   mouthUnderruns: ['mouth_underruns_total', 'Times that an unfinished utterance ran dry.'],
   mouthFlushes: ['mouth_flushes_total', 'Times that an agent was silenced.'],
@@ -35,6 +36,9 @@ const TOTALS = {
   mouthBadReports: ['mouth_bad_reports_total', 'Played reports of audio that was never sent.'],
   ticksSkipped: ['ticks_skipped_total', 'Ticks swallowed by a stall of the process.'],
   agentsFailed: ['agents_failed_total', 'Agents that crashed.'],
+  roomFramesDropped: ['room_frames_dropped_total', 'Frames of callers of rooms that waited too long to be heard.'],
+  roomForwardFailures: ['room_forward_failures_total', "Streams of a room's callers that could not be forwarded."],
+  sessionsAdopted: ['sessions_adopted_total', 'Sessions whose caller came back by another POP.'],
   staleMessages: ['stale_messages_total', 'Messages of an older epoch or an unknown session.'],
 } as const satisfies Record<string, readonly [string, string]>;
 

@@ -3,9 +3,9 @@
  * in. Owns their start and their orderly end.
  */
 import type { SessionEnd } from '../agent/client-events.ts';
-import { ControlServer, MediaWorker, type MediaWorkerUsage, type NodeIdentity } from '../backbone/index.ts';
+import { ControlServer, MediaWorker, type MediaWorkerUsage, type RenewableIdentity } from '../backbone/index.ts';
 import type { Clock, Timer } from '../clock.ts';
-import type { Config } from '../config/index.ts';
+import { backboneWays, type Config } from '../config/index.ts';
 import type { AgentDescription, MeasuredLegs } from '../registry/index.ts';
 import type { Logger, Registry } from '../telemetry/index.ts';
 import { Admission, type AnnouncedCapacity, type AnnouncedLoad } from './admission.ts';
@@ -22,7 +22,7 @@ import { WorkerPool } from './worker-pool.ts';
 export interface CoreOptions {
   config: Pick<Config, 'node' | 'core' | 'backbone' | 'limits'>;
   nodeId: string;
-  identity: NodeIdentity;
+  identity: RenewableIdentity;
   /** An AgentHost; not closed with the core. */
   agents: AgentStarter;
   clock: Clock;
@@ -137,9 +137,11 @@ export class Core {
           metrics,
           admission,
           maxSessionMs: config.limits.maxSessionSeconds * 1_000 + EXPIRY_MARGIN_MS,
+          popGraceMs: config.core.popGraceMs,
           reorderWaitMs: config.core.reorderWaitMs,
           listenIp: config.backbone.listenIp,
           announcedAddress: config.backbone.announcedAddress,
+          ways: backboneWays(config.backbone),
           ports: config.backbone.ports,
           ...(options.onSessionCount && { onSessionCount: options.onSessionCount }),
         }),
@@ -154,6 +156,7 @@ export class Core {
         log,
         metrics: registry,
         handlers: host,
+        suspectAfterMs: config.backbone.suspectAfterMs,
       });
       stack.move();
       return new Core(options, { server, host, workers, nodeClock, metrics, legTimes, admission });
@@ -205,6 +208,16 @@ export class Core {
       capacity: this.capacity,
       load: this.load,
     };
+  }
+
+  /** Tells the POPs to move its sessions to other cores within this time. */
+  beginDrain(withinMs: number): void {
+    this.#host.beginDrain(withinMs);
+  }
+
+  /** Sessions may stay. Idempotent. */
+  endDrain(): void {
+    this.#host.endDrain();
   }
 
   /** `close` is near: a media worker that ends before it is not replaced. */

@@ -41,6 +41,8 @@ const SILENCE_MARGIN_MS = 60;
 const FRAME_MS = (EAR_FRAME_SAMPLES * 1_000) / EAR_SAMPLE_RATE;
 /** Frames of silence that one tick makes up for after a stall; the rest is left to the next timestamp gap. */
 const MAX_SILENCE_AT_ONCE = 5;
+/** Frames that wait for those who hear: a minute. */
+const MAX_WAITING_FRAMES = 3_000;
 
 export class CallEar implements Ear {
   readonly sampleRate = EAR_SAMPLE_RATE;
@@ -51,7 +53,7 @@ export class CallEar implements Ear {
   readonly #reorder: ReorderBuffer<RtpView>;
   readonly #stream: StreamClock;
   readonly #cutter: FrameCutter;
-  readonly #trail = new PacketTrail();
+  #trail = new PacketTrail();
   /** Replaced when it changes, so that a listener may leave while frames are handed out. */
   #listeners: ((frame: EarFrame) => void)[] = [];
   readonly #endTicks: () => void;
@@ -64,6 +66,10 @@ export class CallEar implements Ear {
   #concealed = 0;
   /** Silence begins then, unless a packet comes before. */
   #silenceAtMs: number;
+  /** Frames that nobody hears yet; null while they are handed out. */
+  #waiting: [pcm: Int16Array, position: number, receivedAtMs: number, origin: EarFrameOrigin][] | null = null;
+  /** Since when nothing that does not come is taken for silence; null: it is. */
+  #restsSinceMs: number | null = null;
   #closed = false;
 
   constructor(options: CallEarOptions) {
@@ -125,9 +131,41 @@ export class CallEar implements Ear {
     this.#totals.earReordered += counts.reordered - reordered;
   }
 
+  /** Nobody hears what comes from now on, until `goOn`. Idempotent. */
+  hold(): void {
+    this.#waiting ??= [];
+  }
+
+  /** What came meanwhile is heard now. */
+  goOn(): void {
+    const waiting = this.#waiting ?? [];
+    this.#waiting = null;
+    for (const frame of waiting) this.#handOut(...frame);
+  }
+
   /** What comes next is another stream: its numbers and timestamps have no relation to the ones before. */
   restart(): void {
     this.#reorder.restart();
+  }
+
+  /** As `restart`, and the packets are numbered by another POP. */
+  renumbered(): void {
+    this.restart();
+    this.#trail = new PacketTrail();
+  }
+
+  /** The way from the caller is cut: for the agent, time stands still until something comes. Idempotent. */
+  rest(): void {
+    this.#restsSinceMs ??= this.#clock.now();
+  }
+
+  /** Idempotent. */
+  wake(): void {
+    if (this.#restsSinceMs === null) return;
+    const nowMs = this.#clock.now();
+    this.#stream.rested(nowMs - this.#restsSinceMs);
+    this.#restsSinceMs = null;
+    this.#silenceAtMs = nowMs + SILENCE_AFTER_MS;
   }
 
   close(): void {
@@ -136,6 +174,7 @@ export class CallEar implements Ear {
     this.#endTicks();
     this.#reorder.close();
     this.#decoder.close();
+    this.#waiting = null;
     this.#listeners = [];
   }
 
@@ -202,6 +241,7 @@ export class CallEar implements Ear {
 
   /** Silence in real time while nothing comes. */
   #tick(): void {
+    if (this.#restsSinceMs !== null) return;
     const now = this.#clock.now();
     // What waits behind a hole is let go soon, and the hole is filled then.
     if (now < this.#silenceAtMs || this.#reorder.waiting > 0) return;
@@ -226,6 +266,11 @@ export class CallEar implements Ear {
     else if (origin === 'concealed') this.#totals.earConcealedFrames += 1;
     else if (origin === 'fec') this.#totals.earFecFrames += 1;
     const position = this.#cutter.position;
+    if (this.#waiting === null) this.#handOut(pcm, position, receivedAtMs, origin);
+    else if (this.#waiting.length < MAX_WAITING_FRAMES) this.#waiting.push([pcm, position, receivedAtMs, origin]);
+  }
+
+  #handOut(pcm: Int16Array, position: number, receivedAtMs: number, origin: EarFrameOrigin): void {
     const listeners = this.#listeners;
     for (let index = 0; index < listeners.length; index++) {
       const listener = listeners[index] as (frame: EarFrame) => void;

@@ -60,6 +60,11 @@ export class FramePacer {
     return nowMs >= this.#dueMs - LEAD_MS;
   }
 
+  /** The running spurt goes on then, and not before: its timestamps know nothing of the time between. */
+  goOnAt(dueMs: number): void {
+    this.#dueMs = dueMs;
+  }
+
   /** Take the timestamp of the frame that leaves now (unwrapped). */
   take(nowMs: number): number {
     if (this.startsSpurt(nowMs)) {

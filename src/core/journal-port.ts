@@ -3,7 +3,10 @@ import type { CallJournal } from '../agent/journal/index.ts';
 import type { CallEar } from './ear.ts';
 import type { JournalWriter } from './journal-writer.ts';
 
-export function journalPort(writer: Pick<JournalWriter, 'note'>, ear: Pick<CallEar, 'packetBefore'>): CallJournal {
+export function journalPort(
+  writer: Pick<JournalWriter, 'note' | 'whenKept'>,
+  ear: Pick<CallEar, 'packetBefore'>,
+): CallJournal {
   return {
     note(note) {
       if (note.type === 'listened') {
@@ -14,5 +17,6 @@ export function journalPort(writer: Pick<JournalWriter, 'note'>, ear: Pick<CallE
         writer.note({ type: 'heard', turn: note.turn, packet });
       } else writer.note(note);
     },
+    kept: () => writer.whenKept(),
   };
 }

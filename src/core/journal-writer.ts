@@ -4,6 +4,7 @@
  * numbering; sends by a function.
  */
 import { applyNote, EMPTY_JOURNAL, type JournalState, notesOf, type WireNote } from '../agent/journal/index.ts';
+import { AntipodeError } from '../errors.ts';
 
 export interface JournalFrame {
   /** Number of the first note, from 1; the others follow. */
@@ -46,12 +47,43 @@ export class JournalWriter {
   #overflowed = false;
   #scheduled = false;
   #unsentSoundMs = 0;
+  #paused = false;
   #closed = false;
+  /** Who waits until the POP has notes up to a number; null while the notes are to be numbered anew. */
+  #keepers: { upTo: number | null; readonly kept: PromiseWithResolvers<void> }[] = [];
 
   constructor(options: JournalWriterOptions) {
     this.#options = options;
     this.#maxWaiting = options.maxWaiting ?? MAX_WAITING;
     for (const note of notesOf(options.state ?? EMPTY_JOURNAL)) this.note(note);
+  }
+
+  /** What the notes add up to. */
+  get state(): JournalState {
+    return this.#state;
+  }
+
+  /** Number of the newest note that was sent; 0 before the first. */
+  get newest(): number {
+    return this.#first + this.#sent - 1;
+  }
+
+  /** Whether everything that was noted could be sent. */
+  get isWhole(): boolean {
+    this.flush();
+    return !this.#overflowed && this.#sent === this.#waiting.length;
+  }
+
+  /** Sends what there is; what is noted from now on waits for `goOn`. Idempotent. */
+  pause(): void {
+    this.flush();
+    this.#paused = true;
+  }
+
+  /** What waited goes out. */
+  goOn(): void {
+    this.#paused = false;
+    this.flush();
   }
 
   /** Notes that the POP has not acknowledged. */
@@ -67,6 +99,7 @@ export class JournalWriter {
     if (this.#waiting.length >= this.#maxWaiting) {
       this.#overflowed = true;
       this.#waiting = [];
+      for (const keeper of this.#keepers) keeper.upTo = null;
       return;
     }
     this.#add(note);
@@ -77,11 +110,25 @@ export class JournalWriter {
     }
   }
 
+  /**
+   * Resolves when the POP has all that was noted up to now: for what must not be done twice, whatever becomes of this
+   * core.
+   * @throws ERR_SESSION_ENDED when the writer is closed before that
+   */
+  whenKept(): Promise<void> {
+    if (this.#closed) return Promise.reject(ended());
+    this.flush();
+    if (!this.#overflowed && this.#waiting.length === 0) return Promise.resolve();
+    const kept = Promise.withResolvers<void>();
+    this.#keepers.push({ upTo: this.#overflowed ? null : this.#newestNoted, kept });
+    return kept.promise;
+  }
+
   /** Sends what waits for the end of the present turn of the event loop. */
   flush(): void {
     this.#scheduled = false;
     this.#unsentSoundMs = 0;
-    while (!this.#closed && this.#sent < this.#waiting.length) {
+    while (!this.#closed && !this.#paused && this.#sent < this.#waiting.length) {
       const notes = this.#nextNotes();
       const restart = this.#restart && this.#sent === 0;
       if (!this.#options.send({ from: this.#first + this.#sent, restart, notes })) return;
@@ -100,6 +147,7 @@ export class JournalWriter {
       this.#shown -= count;
       this.#sent = Math.max(0, this.#sent - count);
       this.#restart = false;
+      this.#tellKeepers();
     }
     if (this.#overflowed) this.#startAnew();
   }
@@ -111,10 +159,31 @@ export class JournalWriter {
     this.flush();
   }
 
+  /** Another POP is to have it, whole, with the next `resend`. Its caller's packets and messages have other numbers. */
+  beginAnew(): void {
+    if (this.#closed) return;
+    this.#state = { ...this.#state, consumed: null, messages: 0 };
+    this.#overflowed = true;
+    this.#waiting = [];
+    this.#sent = 0;
+    for (const keeper of this.#keepers) keeper.upTo = null;
+  }
+
   /** Idempotent. */
   close(): void {
     this.#closed = true;
     this.#waiting = [];
+    for (const { kept } of this.#keepers.splice(0)) kept.reject(ended());
+  }
+
+  get #newestNoted(): number {
+    return this.#first + this.#waiting.length - 1;
+  }
+
+  #tellKeepers(): void {
+    const isKept = (upTo: number | null): boolean => upTo !== null && upTo < this.#first;
+    for (const { upTo, kept } of this.#keepers) if (isKept(upTo)) kept.resolve();
+    this.#keepers = this.#keepers.filter(({ upTo }) => !isKept(upTo));
   }
 
   /** A voice and a model bring theirs in many small pieces, which become one while they wait. */
@@ -154,8 +223,14 @@ export class JournalWriter {
     this.#shown = 0;
     this.#restart = true;
     this.#waiting = notesOf(this.#state);
+    // What was noted is within the state, whatever its number was.
+    for (const keeper of this.#keepers) keeper.upTo = this.#newestNoted;
     this.flush();
   }
+}
+
+function ended(): AntipodeError {
+  return new AntipodeError('ERR_SESSION_ENDED', 'The session ended before its POP had the journal.');
 }
 
 function joinedNotes(first: WireNote, second: WireNote): WireNote | null {

@@ -14,6 +14,7 @@ import { FramePacer } from './frame-pacer.ts';
 import { type NodeClock, TICK_PERIOD_MS } from './node-clock.ts';
 import type { OpusEncoder, OpusEncoderFactory } from './opus-codec.ts';
 import type { ReflexJudge } from './reflex-judge.ts';
+import { SentFrames } from './sent-frames.ts';
 import { SpokenRecord } from './spoken-record.ts';
 import { Utterance } from './utterance.ts';
 
@@ -58,6 +59,7 @@ export class CallMouth implements Mouth {
   readonly #pacer: FramePacer;
   readonly #encoders: EncoderSet;
   readonly #spoken: SpokenRecord;
+  readonly #sent = new SentFrames();
   readonly #utterances = new Map<number, Utterance>();
   /** Not drained yet, in order; the first is the one that speaks. */
   #queue: Utterance[] = [];
@@ -73,6 +75,7 @@ export class CallMouth implements Mouth {
   /** The utterance that speaks has begun and waits for more PCM. */
   #starved = false;
   #paused = false;
+  #held = false;
   #endTicks: (() => void) | null = null;
   #frame = new Int16Array(0);
   #closed = false;
@@ -110,6 +113,23 @@ export class CallMouth implements Mouth {
   detach(): void {
     this.#send = null;
     this.#stopTicks();
+  }
+
+  /** Another POP has the caller: what is not known to have been played goes out again, before anything new. */
+  rewind(): void {
+    this.#totals.mouthFramesAgain += this.#sent.rewind(this.#spoken.playedTimestamp);
+  }
+
+  /** Sends nothing, whatever the agent does, until `goOn`. Idempotent. */
+  hold(): void {
+    this.#held = true;
+    this.#stopTicks();
+  }
+
+  /** What was not sent follows. */
+  goOn(): void {
+    this.#held = false;
+    this.#pump(this.#clock.now());
   }
 
   open(): number {
@@ -178,6 +198,7 @@ export class CallMouth implements Mouth {
       return [];
     }
     this.#spoken.stopped(stopped, boundary);
+    this.#sent.forget();
     this.#queue = [];
     this.#bufferedMs = 0;
     this.#starved = false;
@@ -210,7 +231,9 @@ export class CallMouth implements Mouth {
   /** The POP's writer has played all before this RTP timestamp (32 bits). */
   played(timestamp: number): void {
     if (this.#closed) return;
-    if (!this.#spoken.played(timestamp, this.#pacer.timestamp)) this.#totals.mouthBadReports += 1;
+    // No POP has played what it was not sent.
+    const sent = this.#sent.timestamp ?? this.#pacer.timestamp;
+    if (!this.#spoken.played(timestamp, sent)) this.#totals.mouthBadReports += 1;
   }
 
   close(): void {
@@ -231,10 +254,15 @@ export class CallMouth implements Mouth {
    * @param fresh the first frame was made this instant, so it may lead
    */
   #pump(now: number, fresh = false): void {
+    if (this.#sent.waits) {
+      this.#sendAgain(now);
+      this.#scheduleTicks(now);
+      return;
+    }
     let mayLead = fresh;
     for (let frames = 0; frames < MAX_FRAMES_AT_ONCE; frames++) {
       const utterance = this.#next();
-      if (!utterance || !this.#send || this.#paused) break;
+      if (!utterance || !this.#send || this.#paused || this.#held) break;
       const encoder = this.#encoders.get(utterance.sampleRate);
       if (!encoder) break;
       if (!(mayLead ? this.#pacer.mayLead(now) : this.#pacer.isDue(now))) break;
@@ -244,6 +272,13 @@ export class CallMouth implements Mouth {
     const head = this.#queue[0];
     this.#starved = head !== undefined && head.sentFrames > 0 && !head.hasFrame && !head.finished;
     this.#scheduleTicks(now);
+  }
+
+  /** A frame that left before leaves again; the running spurt goes on after the last of them. */
+  #sendAgain(now: number): void {
+    if (!this.#send || this.#paused || this.#held || now < this.#sent.dueMs) return;
+    this.#send(this.#sent.take(now)!);
+    if (!this.#sent.waits) this.#pacer.goOnAt(this.#sent.dueMs);
   }
 
   /** The utterance whose frame is next, or null when there is none; steps over those that have said all. */
@@ -277,28 +312,30 @@ export class CallMouth implements Mouth {
       this.#options.onStretch?.({ utterance: utterance.number, atMs, timestamp: timestamp % 0x1_0000_0000 });
     }
     this.#totals.mouthFrames += 1;
-    this.#send?.(
-      buildRtp({
-        payloadType: PIPE_OPUS_PAYLOAD_TYPE,
-        marker,
-        sequenceNumber: this.#sequenceNumber,
-        timestamp: timestamp % 0x1_0000_0000,
-        ssrc: this.#options.ssrc,
-        payload: encoder.encode(this.#frame),
-      }),
-    );
+    const packet = buildRtp({
+      payloadType: PIPE_OPUS_PAYLOAD_TYPE,
+      marker,
+      sequenceNumber: this.#sequenceNumber,
+      timestamp: timestamp % 0x1_0000_0000,
+      ssrc: this.#options.ssrc,
+      payload: encoder.encode(this.#frame),
+    });
+    this.#sent.add(timestamp, packet);
+    this.#send?.(packet);
     this.#sequenceNumber = (this.#sequenceNumber + 1) >>> 0;
     if (first) this.#emit('started', { utterance: utterance.number, atMs: now });
   }
 
   /** Ticks run while a frame waits for its time, in the phase in which it is due. */
   #scheduleTicks(now: number): void {
-    const waits = this.#send !== null && !this.#paused && this.#next() !== null;
+    const again = this.#sent.waits;
+    const waits = this.#send !== null && !this.#paused && !this.#held && (again || this.#next() !== null);
     if (!waits) {
       this.#stopTicks();
       return;
     }
-    this.#endTicks ??= this.#options.nodeClock.subscribe(this.#tick, Math.max(now, this.#pacer.dueMs));
+    const dueMs = again ? this.#sent.dueMs : this.#pacer.dueMs;
+    this.#endTicks ??= this.#options.nodeClock.subscribe(this.#tick, Math.max(now, dueMs));
   }
 
   readonly #tick = (scheduledAtMs: number): void => {

@@ -6,8 +6,6 @@ import type { CoreEventData, CoreEventName, MediaPipe, MediaWorker, PopPeer } fr
 import type { Clock, Timer } from '../clock.ts';
 import type { Logger } from '../telemetry/index.ts';
 
-/** A POP that lost its control channel keeps its sessions this long. */
-export const POP_RETURN_MS = 5_000;
 /** Events that wait for a POP to return; the oldest go first. */
 const MAX_WAITING_EVENTS = 1_000;
 
@@ -20,6 +18,10 @@ export interface PopLinkOptions {
   nodeId: string;
   clock: Clock;
   log: Logger;
+  /** How long its absence is borne. */
+  graceMs: number;
+  /** It is out of reach. */
+  onAway: (link: PopLink) => void;
   /** It did not come back in time. */
   onLost: (link: PopLink) => void;
 }
@@ -52,8 +54,10 @@ export class PopLink {
   peerClosed(peer: PopPeer): void {
     if (this.#peer !== peer || this.#closed) return;
     this.#peer = null;
-    this.#options.log.warn({ pop: this.nodeId, graceMs: POP_RETURN_MS }, 'a POP is out of reach; waiting for it');
-    this.#timer = this.#options.clock.setTimeout(() => this.#options.onLost(this), POP_RETURN_MS);
+    const { log, clock, graceMs, onAway, onLost } = this.#options;
+    log.warn({ pop: this.nodeId, graceMs }, 'a POP is out of reach; waiting for it, or for its callers at others');
+    this.#timer = clock.setTimeout(() => onLost(this), graceMs);
+    onAway(this);
   }
 
   /** Whether it would be told at once. */

@@ -39,6 +39,12 @@ export class ReflexJudge {
     this.#options.arm(on);
   }
 
+  /** Another POP asks from now on: it holds nothing, and may what the former one might. */
+  moved(): void {
+    this.#forget();
+    if (this.#armed) this.#options.arm(true);
+  }
+
   /** The POP holds the agent's voice, its duck number `duck`; a later one takes the place of the one before. */
   ducked(duck: number): void {
     if (this.#closed) return;

@@ -15,16 +15,22 @@ import {
   type PortRange,
 } from '../backbone/index.ts';
 import type { Clock } from '../clock.ts';
+import type { BackboneWay } from '../config/index.ts';
 import { AntipodeError } from '../errors.ts';
 import type { Logger } from '../telemetry/index.ts';
 import type { Admission } from './admission.ts';
 import type { AgentStarter } from './agent-starter.ts';
 import type { CoreMetrics } from './core-metrics.ts';
 import { CoreSession } from './core-session.ts';
+import type { HostedSession } from './hosted-session.ts';
 import type { NodeClock } from './node-clock.ts';
-import { createOpusDecoder } from './opus-codec.ts';
+import { createOpusDecoder, type OpusDecoder } from './opus-codec.ts';
+import { PipeEchoes } from './pipe-echo.ts';
 import { type OpenPipe, PopLink } from './pop-link.ts';
+import { RoomBook } from './room-book.ts';
+import type { SeatedAttach } from './room-member.ts';
 import type { WorkerPool } from './worker-pool.ts';
+import { YieldGate } from './yield-gate.ts';
 
 export interface SessionHostOptions {
   agents: AgentStarter;
@@ -37,16 +43,21 @@ export interface SessionHostOptions {
   admission: Pick<Admission, 'demand'>;
   /** A session that lasts longer is ended. */
   maxSessionMs: number;
+  /** How long a session waits for a caller whose POP is lost. */
+  popGraceMs: number;
   reorderWaitMs: number;
   /** Where pipes listen. */
   listenIp: string;
   announcedAddress: string | null;
+  /** Where there are several, by their names; the first one is preferred. @defaultValue listenIp and announcedAddress */
+  ways?: readonly BackboneWay[];
   /** Their UDP ports; null: any. @defaultValue null */
   ports?: PortRange | null;
   /** Told the number of sessions whenever it changes. */
   onSessionCount?: (sessions: number) => void;
 }
 
+const SHARES_AGENT = 'Others hear the same agent: only all of them could move.';
 /** One POP has one pipe a worker; more than this is a fault of it. */
 const MAX_PIPES_PER_POP = 256;
 
@@ -57,16 +68,25 @@ type Methods = {
 export class SessionHost implements CoreHandlers {
   readonly #options: SessionHostOptions;
   readonly #links = new Map<string, PopLink>();
-  readonly #sessions = new Map<string, CoreSession>();
+  readonly #sessions = new Map<string, HostedSession>();
   /** Pipes that are being opened. */
   readonly #opening = new Set<string>();
   readonly #methods: Methods;
+  readonly #echoes = new PipeEchoes();
+  readonly #yieldGate = new YieldGate();
+  readonly #rooms: RoomBook;
+  /** Sessions are to be elsewhere by then, monotonic ms; null: nothing of that kind. */
+  #leaveByMs: number | null = null;
   #closing = false;
 
   constructor(options: SessionHostOptions) {
     this.#options = options;
+    this.#rooms = new RoomBook({ agents: options.agents, maxSessionMs: options.maxSessionMs });
     this.#methods = {
       'pipe.open': (link, data) => this.#openPipe(link, data),
+      'pipe.probe': async (link, data) => ({
+        stream: await this.#echoes.open(this.#pipe(link, data.pipeId).pipe, data.stream),
+      }),
       'pipe.close': async (link, data) => {
         link.pipes.get(data.pipeId)?.pipe.close();
         return {};
@@ -81,9 +101,33 @@ export class SessionHost implements CoreHandlers {
       }),
       'session.detach': async (link, data) => {
         const session = this.#sessions.get(data.sessionId);
-        if (!session || session.link !== link || session.epoch > data.epoch) return {};
+        if (!session || session.seat.link !== link || session.seat.epoch > data.epoch) return {};
+        if (data.end.code === 'replaced' && !data.elsewhere) {
+          // A POP that could not take a caller after all: the session waits for one that does.
+          session.popAway();
+          return {};
+        }
         // Not awaited: the POP need not wait for the agent to put its things away.
         void session.end(data.end, false);
+        return {};
+      },
+      'room.publish': async (link, data) => {
+        const session = this.#session(link, data);
+        await session.publish(this.#pipe(link, data.pipeId), data.stream);
+        return {};
+      },
+      'room.unpublish': async (link, data) => {
+        this.#session(link, data).unpublish();
+        return {};
+      },
+      'session.yield': async (link, data) => {
+        const { seat, yielding } = this.#session(link, data);
+        if (yielding) yielding.ask(data);
+        else seat.tell('session.yielded', { notes: 0, atTurnBoundary: false, refused: SHARES_AGENT });
+        return {};
+      },
+      'session.unyield': async (link, data) => {
+        this.#session(link, data).yielding?.cancel();
         return {};
       },
     };
@@ -105,14 +149,18 @@ export class SessionHost implements CoreHandlers {
 
   event<E extends PopEventName>(peer: PopPeer, event: E, data: PopEventData<E>): void {
     const session = this.#sessions.get(data.sessionId);
-    if (!session || session.epoch !== data.epoch || session.link.nodeId !== peer.nodeId) {
+    if (!session || session.seat.epoch !== data.epoch || session.seat.link.nodeId !== peer.nodeId) {
       this.#options.metrics.totals.staleMessages += 1;
       return;
     }
-    if (event === 'session.played') session.mouth.played((data as PopEventData<'session.played'>).timestamp);
+    if (event === 'session.played') session.played((data as PopEventData<'session.played'>).timestamp);
     else if (event === 'session.message') session.message((data as PopEventData<'session.message'>).message);
     else if (event === 'reflex.ducked') session.ducked(data as PopEventData<'reflex.ducked'>);
-    else if (event === 'session.journaled') session.journaled((data as PopEventData<'session.journaled'>).to);
+    else if (event === 'session.muted') session.mute((data as PopEventData<'session.muted'>).muted);
+    else if (event === 'room.order') {
+      const { participantId, order } = data as PopEventData<'room.order'>;
+      session.order?.(participantId, order);
+    } else if (event === 'session.journaled') session.journaled((data as PopEventData<'session.journaled'>).to);
     else this.#options.log.debug({ ...data }, 'the way to the caller changed');
   }
 
@@ -120,10 +168,32 @@ export class SessionHost implements CoreHandlers {
     let link = this.#links.get(peer.nodeId);
     if (!link) {
       const { clock, log } = this.#options;
-      link = new PopLink({ nodeId: peer.nodeId, clock, log, onLost: (lost) => this.#popLost(lost) });
+      const { popGraceMs: graceMs } = this.#options;
+      const onAway = (away: PopLink) => this.#popAway(away);
+      link = new PopLink({ nodeId: peer.nodeId, clock, log, graceMs, onAway, onLost: (lost) => this.#popLost(lost) });
       this.#links.set(peer.nodeId, link);
     }
     link.opened(peer);
+    if (this.#leaveByMs !== null) this.#tellDraining([link]);
+  }
+
+  /** Every POP is told to move its sessions to other cores within this time; told again it is another time. */
+  beginDrain(withinMs: number): void {
+    this.#leaveByMs = this.#options.clock.now() + withinMs;
+    this.#tellDraining(this.#links.values());
+  }
+
+  /** Sessions that are here may stay. Idempotent. */
+  endDrain(): void {
+    if (this.#leaveByMs === null) return;
+    this.#leaveByMs = null;
+    this.#tellDraining(this.#links.values());
+  }
+
+  #tellDraining(links: Iterable<PopLink>): void {
+    const { clock } = this.#options;
+    const withinMs = this.#leaveByMs === null ? null : Math.max(0, Math.round(this.#leaveByMs - clock.now()));
+    for (const link of links) link.send('core.draining', { withinMs });
   }
 
   peerClosed(peer: PopPeer): void {
@@ -153,7 +223,8 @@ export class SessionHost implements CoreHandlers {
     }
     this.#opening.add(key);
     try {
-      const { listenIp, announcedAddress, ports, workers } = this.#options;
+      const { ways, ports, workers } = this.#options;
+      const { listenIp, announcedAddress } = ways?.find(({ name }) => name === data.way) ?? ways?.[0] ?? this.#options;
       const worker = await workers.take();
       const pipe = await MediaPipe.create(worker, { pipeId: data.pipeId, listenIp, announcedAddress, ports });
       try {
@@ -176,36 +247,40 @@ export class SessionHost implements CoreHandlers {
     }
   }
 
+  /**
+   * The caller comes back by another POP to a session that is here.
+   * @throws ERR_SESSION_UNKNOWN, ERR_BACKBONE_EPOCH when another POP has it by now
+   */
+  async #adopt(link: PopLink, data: PopRequestData<'session.attach'>): Promise<PopRequestAnswer<'session.attach'>> {
+    const { sessionId, epoch, pipeId, uplink } = data;
+    const open = this.#pipe(link, pipeId);
+    const session = this.#sessions.get(sessionId);
+    if (!session?.adopt) throw new AntipodeError('ERR_SESSION_UNKNOWN', `There is no session ${sessionId} here.`);
+    if (session.seat.epoch >= epoch) throw tooLate(sessionId, session.seat.epoch, epoch);
+    const downlink = await session.adopt({ link, epoch }, open, uplink);
+    this.#options.metrics.totals.sessionsAdopted += 1;
+    return { downlink };
+  }
+
   async #attach(link: PopLink, data: PopRequestData<'session.attach'>): Promise<PopRequestAnswer<'session.attach'>> {
-    const { agents, clock, nodeClock, metrics, reorderWaitMs, maxSessionMs, log } = this.#options;
+    if (data.adopt) return this.#adopt(link, data);
     const open = this.#pipe(link, data.pipeId);
-    if (!agents.agents.some((agent) => agent.name === data.agent)) {
+    if (!this.#options.agents.agents.some((agent) => agent.name === data.agent)) {
       throw new AntipodeError('ERR_AGENT_UNKNOWN', `There is no agent "${data.agent}" here.`);
     }
     // A core that has no time for a session has none to prepare it either.
     this.#assertRoom(data);
+    if (isSeated(data)) this.#rooms.assertMayEnter(data);
     const decoder = await createOpusDecoder();
-    let session: CoreSession;
+    let session: HostedSession;
     try {
       this.#admit(data);
-      session = new CoreSession({
-        attach: data,
-        link,
-        agents,
-        clock,
-        nodeClock,
-        decoder,
-        totals: metrics.totals,
-        reorderWaitMs,
-        maxSessionMs,
-        log,
-        onEnded: (ended, end) => this.#sessionEnded(ended, end),
-      });
+      session = this.#begin(link, data, decoder);
     } catch (error) {
       decoder.close();
       throw error;
     }
-    this.#sessions.set(session.sessionId, session);
+    this.#sessions.set(data.sessionId, session);
     this.#counted();
     session.startResumed();
     try {
@@ -216,17 +291,24 @@ export class SessionHost implements CoreHandlers {
     }
   }
 
+  #begin(link: PopLink, attach: PopRequestData<'session.attach'>, decoder: OpusDecoder): HostedSession {
+    const { agents, clock, nodeClock, metrics, reorderWaitMs, maxSessionMs, popGraceMs, log } = this.#options;
+    const { totals } = metrics;
+    const onEnded = (ended: HostedSession, end: SessionEnd) => this.#sessionEnded(ended, end);
+    const common = { link, clock, nodeClock, decoder, totals, reorderWaitMs, popGraceMs, log, onEnded };
+    if (isSeated(attach)) return this.#rooms.seat({ ...common, attach });
+    return new CoreSession({ ...common, attach, agents, maxSessionMs, yieldGate: this.#yieldGate });
+  }
+
   /** Whether a session may begin here; an earlier epoch of it ends. */
   #admit(data: PopRequestData<'session.attach'>): void {
     this.#assertOpen();
     const known = this.#sessions.get(data.sessionId);
-    if (known && known.epoch >= data.epoch) {
-      throw new AntipodeError(
-        'ERR_BACKBONE_EPOCH',
-        `Session ${data.sessionId} is at epoch ${known.epoch} here; ${data.epoch} comes too late.`,
-      );
+    if (known && known.seat.epoch >= data.epoch) {
+      throw tooLate(data.sessionId, known.seat.epoch, data.epoch);
     }
     this.#assertRoom(data);
+    if (isSeated(data)) this.#rooms.assertMayEnter(data);
     void known?.end({ code: 'replaced', reason: 'A later attempt took the session over.' }, true);
   }
 
@@ -236,8 +318,9 @@ export class SessionHost implements CoreHandlers {
     this.#options.admission.demand(this.#sessions.size, { takenOver: epoch > 1, priority });
   }
 
-  #sessionEnded(session: CoreSession, end: SessionEnd): void {
-    if (this.#sessions.get(session.sessionId) === session) this.#sessions.delete(session.sessionId);
+  #sessionEnded(session: HostedSession, end: SessionEnd): void {
+    const { sessionId } = session.seat;
+    if (this.#sessions.get(sessionId) === session) this.#sessions.delete(sessionId);
     this.#options.metrics.sessionEnded(end.code);
     this.#counted();
   }
@@ -247,10 +330,14 @@ export class SessionHost implements CoreHandlers {
     this.#options.onSessionCount?.(this.#sessions.size);
   }
 
+  #popAway(link: PopLink): void {
+    for (const session of this.#sessions.values()) if (session.seat.link === link) session.popAway();
+  }
+
   #popLost(link: PopLink): void {
     this.#options.log.error({ pop: link.nodeId }, 'a POP did not come back; its sessions end');
     for (const session of [...this.#sessions.values()]) {
-      if (session.link !== link) continue;
+      if (session.seat.link !== link) continue;
       void session.end({ code: 'caller-lost', reason: 'The POP of this call is out of reach.' }, false);
     }
     link.close();
@@ -264,13 +351,14 @@ export class SessionHost implements CoreHandlers {
     return open;
   }
 
-  #session(link: PopLink, data: { sessionId: string; epoch: number }): CoreSession {
+  #session(link: PopLink, data: { sessionId: string; epoch: number }): HostedSession {
     const session = this.#sessions.get(data.sessionId);
-    if (!session || session.link !== link) {
+    if (!session || session.seat.link !== link) {
       throw new AntipodeError('ERR_SESSION_UNKNOWN', `There is no session ${data.sessionId} here.`);
     }
-    if (session.epoch !== data.epoch) {
-      throw new AntipodeError('ERR_BACKBONE_EPOCH', `Session ${data.sessionId} is at epoch ${session.epoch} here.`);
+    if (session.seat.epoch !== data.epoch) {
+      const { epoch } = session.seat;
+      throw new AntipodeError('ERR_BACKBONE_EPOCH', `Session ${data.sessionId} is at epoch ${epoch} here.`);
     }
     return session;
   }
@@ -278,4 +366,13 @@ export class SessionHost implements CoreHandlers {
   #assertOpen(): void {
     if (this.#closing) throw new AntipodeError('ERR_SHUTTING_DOWN', 'This core is shutting down.');
   }
+}
+
+function tooLate(sessionId: string, known: number, epoch: number): AntipodeError {
+  const words = `Session ${sessionId} is at epoch ${known} here; ${epoch} comes too late.`;
+  return new AntipodeError('ERR_BACKBONE_EPOCH', words);
+}
+
+function isSeated(attach: PopRequestData<'session.attach'>): attach is SeatedAttach {
+  return attach.seat !== undefined;
 }

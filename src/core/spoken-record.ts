@@ -51,6 +51,11 @@ export class SpokenRecord {
     return Math.max(this.#playedTimestamp, this.#stoppedBefore) < timestamp;
   }
 
+  /** The writer has played all before it, 48 kHz, unwrapped. */
+  get playedTimestamp(): number {
+    return this.#playedTimestamp;
+  }
+
   /** Those that sound, which a flush is about to stop. */
   get sounding(): readonly Utterance[] {
     return this.#sounding;

@@ -21,7 +21,7 @@ const MAX_TIMESTAMP_GAP = 3_600 * 48_000;
 const MAX_LEAD_MS = 200;
 
 export class StreamClock {
-  readonly #originMs: number;
+  #originMs: number;
   #position = 0;
   /** Timestamp that comes next when nothing is missing; null before the first packet. */
   #nextTimestamp: number | null = null;
@@ -93,6 +93,11 @@ export class StreamClock {
   filledInRealTime(samples: number): void {
     this.#madeUp += samples;
     this.#position += samples;
+  }
+
+  /** Real time went on for `ms` in which nothing was to be heard. */
+  rested(ms: number): void {
+    this.#originMs += ms;
   }
 
   /** The next packet belongs to another time line. */

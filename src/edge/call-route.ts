@@ -1,69 +1,60 @@
 /**
- * One call's way to its core: attach, ready, messages both ways, and a new way whenever a pipe, a worker or the channel
- * fails. Owns what the core is told of the session and when; the media itself is the splice's.
+ * One call's way to its core: which seat counts, messages both ways, a new way when a pipe or a worker fails, another
+ * core when its own is lost or is to be left. Owns what the core is told of the session and when; the media itself is
+ * the splice's.
  */
 import type { ClientEvent, ClientMessage, SessionEnd } from '../agent/client-events.ts';
-import type { Confinement } from '../agent/types.ts';
-import type { MediaPipe, MediaWorker } from '../backbone/index.ts';
+import type { MediaPipe } from '../backbone/index.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { AntipodeError, asAntipodeError } from '../errors.ts';
-import type { Logger } from '../telemetry/index.ts';
-import { attachData, type CallRequest } from './call-request.ts';
-import type { CallSplice } from './call-splice.ts';
+import { CallPlace, type CallPlaceOptions } from './call-place.ts';
+import type { CallSeat, SeatListener } from './call-seat.ts';
+import { takeCallOver } from './call-take-over.ts';
 import { ClientMessages } from './client-messages.ts';
-import { CORE_LOST_AFTER_MS, type CoreLink, type LinkSession, type SessionEventTuple } from './core-link.ts';
-import type { CoreLinks } from './core-links.ts';
-import type { EdgeMetrics } from './edge-metrics.ts';
+import { CORE_LOST_AFTER_MS, type SessionEventTuple } from './core-link.ts';
+import { type HandedOver, HandOver, type HandOverRequest, type Switched } from './hand-over.ts';
 import { insist } from './insist.ts';
-import { CallJournal, type JournalFrame } from './journal.ts';
-import { leaveLater } from './leave-later.ts';
+import { reportMove } from './move-report.ts';
 import type { Played } from './played-position.ts';
 import type { Ducked } from './reflex.ts';
-import { CHANNEL_GRACE_MS, type Resume, type Successor, type TakeOverReason, takeOver } from './take-over.ts';
+import { Repiping } from './repiping.ts';
+import type { Successor, TakeOverReason } from './take-over.ts';
 
-export interface CallRouteOptions {
-  request: CallRequest;
-  worker: MediaWorker;
-  splice: CallSplice;
-  links: CoreLinks;
+export interface CallRouteOptions extends Omit<CallPlaceOptions, 'listener'> {
+  /** A channel that is down for longer than this has lost its core: one that only broke is up again by then. */
+  takeOverGraceMs: number;
   clock: Clock;
-  log: Logger;
-  metrics: EdgeMetrics;
   onEvent: (event: ClientEvent) => void;
   /** The core ended the session, or can't be reached any more. */
   onEnded: (end: SessionEnd) => void;
 }
 
-export class CallRoute implements LinkSession {
+export class CallRoute implements SeatListener {
   readonly sessionId: string;
   readonly #options: CallRouteOptions;
-  #epoch: number;
-  #coreId: string;
   readonly #stop = new AbortController();
-  readonly #journal: CallJournal;
-  #link: CoreLink | null = null;
-  #leave: (() => void) | null = null;
-  /** What the core was asked to hold: `asked` may be held without our knowing. */
-  #held: 'no' | 'asked' | 'yes' = 'no';
-  #ready = false;
-  /** Another core is looked for. */
-  #moving = false;
-  #graceTimer: Timer | null = null;
   readonly #messages = new ClientMessages();
-  #rerouteWanted = false;
-  #rerouting = false;
+  readonly #repiping: Repiping;
+  readonly #place: CallPlace;
+  #ready = false;
+  /** The core is lost, and another one is looked for. */
+  #takingOver = false;
+  /** The call is to move while its core lives. */
+  #handOver: HandOver | null = null;
+  #graceTimer: Timer | null = null;
   /** When the channel went down; null while it is up. */
   #downAtMs: number | null = null;
-  /** Settles when the rerouting under way, or the last one, is over. */
-  #rerouted: Promise<void> = Promise.resolve();
 
   constructor(options: CallRouteOptions) {
     this.#options = options;
-    this.sessionId = options.request.sessionId;
-    this.#epoch = options.request.epoch;
-    this.#coreId = options.request.core.nodeId;
-    this.#journal = new CallJournal({
-      onGivenUp: () => options.log.error('the journal of a call is too long: another core would begin without it'),
+    const { request, splice, metrics } = options;
+    this.sessionId = request.sessionId;
+    this.#place = new CallPlace({ ...options, listener: this });
+    this.#repiping = new Repiping({
+      possible: () => splice.built && !this.#switching && !this.#stop.signal.aborted,
+      search: (attempt) => this.#insist('session.repipe', attempt),
+      repipe: async () => !(await this.#present().repipe()).closed,
+      onResult: (result) => metrics.repipes.inc({ result }),
     });
   }
 
@@ -74,60 +65,28 @@ export class CallRoute implements LinkSession {
    * ERR_MEDIA_WORKER_DIED
    */
   async attach(built: Promise<void>): Promise<void> {
-    const { links, worker, request } = this.#options;
-    const { core, confinement } = request;
-    const linked = links.to(core).then(async (link) => ({ link, pipe: await link.pipe(worker) }));
-    const [{ link, pipe }] = await Promise.all([linked, built]);
+    const { core, confinement } = this.#options.request;
+    const place = this.#place;
+    const [reached] = await Promise.all([place.reach(core), built]);
     this.#stop.signal.throwIfAborted();
-    this.#link = link;
-    this.#leave = link.join(this);
-    await this.#attachOver(link, pipe, confinement, null);
-  }
-
-  async #attachOver(
-    link: CoreLink,
-    pipe: MediaPipe,
-    confinement: Confinement | null,
-    resume: Resume | null,
-  ): Promise<void> {
-    const { splice, request } = this.#options;
-    await splice.route(pipe, this.#epoch, async (uplink) => {
-      this.#held = 'asked';
-      try {
-        const to = { epoch: this.#epoch, pipeId: pipe.pipeId, uplink, confinement, resume };
-        const answer = await link.request('session.attach', attachData(request, to));
-        this.#held = 'yes';
-        return answer.downlink;
-      } catch (error) {
-        // A core that refused holds nothing; one that did not answer may.
-        if (asAntipodeError(error).code !== 'ERR_BACKBONE_TIMEOUT') this.#held = 'no';
-        throw error;
-      }
-    });
+    const seat = place.seatAt(reached, place.journal, { epoch: place.epoch, counts: true });
+    place.take(seat);
+    await seat.attach(reached.pipe, { confinement, resume: null });
     // The pipe or the channel may have failed between the answer and now.
-    if (splice.pipe?.closed) this.reroute();
+    if (this.#options.splice.pipe?.closed) this.reroute();
   }
 
   /** The caller hears and is heard: the agent may speak. Tells the core once. */
   mediaReady(): void {
     if (this.#ready) return;
     this.#ready = true;
-    if (!this.#moving) this.#tellReady();
-  }
-
-  #tellReady(): void {
-    void this.#insist('session.ready', async () => {
-      await this.#present().request('session.ready', { sessionId: this.sessionId, epoch: this.#epoch });
-    });
+    // One that moves is told by the move.
+    if (!this.#switching) void this.#insist('session.ready', () => this.#present().ready());
   }
 
   /** Looks for a new way to the core, until it stands or the call ends. */
   reroute(): void {
-    if (this.#held !== 'yes' || this.#moving) return;
-    this.#rerouteWanted = true;
-    if (this.#rerouting) return;
-    this.#rerouting = true;
-    this.#rerouted = this.#rerouteAll();
+    if (this.#place.seat?.holds && !this.#takingOver) this.#repiping.want();
   }
 
   /** @throws ERR_REQUEST_TOO_LARGE */
@@ -140,25 +99,30 @@ export class CallRoute implements LinkSession {
   }
 
   callerConnection(state: 'connected' | 'disconnected'): void {
-    this.#link?.send('session.caller', { sessionId: this.sessionId, epoch: this.#epoch, state });
+    this.#place.seat?.callerConnection(state);
   }
 
-  played({ epoch, timestamp, frames }: Played): void {
-    this.#link?.send('session.played', { sessionId: this.sessionId, epoch, timestamp, frames });
+  played(played: Played): void {
+    this.#place.seat?.played(played);
   }
 
-  ducked({ epoch, duck, timestamp, uplinkPacket }: Ducked): void {
-    this.#link?.send('reflex.ducked', { sessionId: this.sessionId, epoch, duck, timestamp, uplinkPacket });
+  ducked(ducked: Ducked): void {
+    this.#place.seat?.ducked(ducked);
   }
 
   /** Of the core that has the call, or is to have it. */
   get epoch(): number {
-    return this.#epoch;
+    return this.#place.epoch;
+  }
+
+  /** Node id of the core that has the call, or the last one that had it. */
+  get coreId(): string {
+    return this.#place.core.nodeId;
   }
 
   /** To the core and back, as measured last; null before that. */
   rttMs(): number | null {
-    return this.#link?.rttMs() ?? null;
+    return this.#place.seat?.link.rttMs() ?? null;
   }
 
   /**
@@ -169,210 +133,264 @@ export class CallRoute implements LinkSession {
     if (this.#stop.signal.aborted) return;
     this.#stop.abort(new AntipodeError('ERR_SESSION_ENDED', 'The call ended.'));
     this.#graceTimer?.cancel();
-    this.#leave?.();
-    const link = this.#link;
-    if (!tellCore || !link || this.#held === 'no') return;
+    const seat = this.#place.seat;
+    seat?.leave();
+    if (!tellCore || !seat) return;
     try {
-      await link.request('session.detach', { sessionId: this.sessionId, epoch: this.#epoch, end });
+      await seat.detach(end);
     } catch (error) {
       this.#options.log.warn({ code: asAntipodeError(error).code }, 'the core could not be told that the call ended');
     }
   }
 
-  coreEvent(...[name, data]: SessionEventTuple): void {
-    if (data.epoch !== this.#epoch) {
-      this.#options.metrics.staleEvents.inc();
-      return;
+  /**
+   * Moves the call to another core while its own goes on. When that does not come about the call goes on where it is.
+   * @throws ERR_HANDOVER_REFUSED with the reason, ERR_PLACEMENT_NO_CORE and what else placement says, ERR_SESSION_ENDED
+   */
+  async handOver(request: HandOverRequest): Promise<HandedOver> {
+    const { mover } = this.#options.request;
+    const former = this.#place.seat;
+    if (!mover || !former?.holds || this.#takingOver || this.#handOver !== null || this.#stop.signal.aborted) {
+      throw new AntipodeError('ERR_HANDOVER_REFUSED', this.#whyNot(mover !== undefined));
     }
+    const { splice, clock, log } = this.#options;
+    if (request.reason !== 'drain' && former.journal.state === null) {
+      throw new AntipodeError('ERR_HANDOVER_REFUSED', 'Its agent would begin anew at another core.');
+    }
+    const handOver = new HandOver({
+      request,
+      sessionId: this.sessionId,
+      former,
+      mover,
+      splice,
+      reach: (core) => this.#place.reach(core),
+      seatAt: (at, journal) => this.#place.seatAt(at, journal, { epoch: former.epoch + 1, counts: false }),
+      isRepiping: () => this.#repiping.searching,
+      clock,
+      signal: this.#stop.signal,
+    });
+    this.#handOver = handOver;
+    const { reason } = request;
+    const from = former.core.nodeId;
+    let switched: Switched;
+    try {
+      switched = await handOver.run();
+    } catch (error) {
+      this.#handOver = null;
+      const { code, message } = asAntipodeError(error);
+      if (!this.#stop.signal.aborted) {
+        const outcome = handOver.formerLost ? 'lost-core' : 'stayed';
+        const how = {
+          to: handOver.target?.core.nodeId ?? null,
+          epoch: this.#place.epoch,
+          gapMs: null,
+          atTurnBoundary: false,
+          outcome,
+        } as const;
+        reportMove({ from, reason, ...how, code, message }, this.#options);
+        this.#stayAfter(former, handOver);
+      }
+      throw asAntipodeError(error, 'ERR_HANDOVER_REFUSED', 'The call could not be moved.');
+    }
+    this.#handOver = null;
+    const { seat, target, pausedAtMs, atTurnBoundary } = switched;
+    this.#takeSeat(seat);
+    const { epoch } = seat;
+    const recorded = target.taken(epoch).catch((error: unknown) => {
+      const { code, message } = asAntipodeError(error);
+      log.error({ code, message }, 'a call that moved is not ours any more');
+      seat.giveUp({ knows: false });
+      this.#options.onEnded({ code: 'replaced', reason: message.slice(0, 500) });
+      throw error;
+    });
+    recorded.catch(() => {});
+    if (this.#ready) await this.#insist('session.ready', () => this.#present().ready());
+    await splice.tap.caughtUp;
+    const gapMs = Math.max(0, clock.now() - pausedAtMs);
+    const done: HandedOver = { from, to: seat.core.nodeId, epoch, gapMs, atTurnBoundary };
+    reportMove({ ...done, reason, outcome: 'moved' }, this.#options);
+    this.#options.onEvent({ type: 'moved', reason, gapMs });
+    this.#settled();
+    await recorded;
+    return done;
+  }
+
+  #whyNot(hasMover: boolean): string {
+    if (this.#stop.signal.aborted) return 'The call has ended.';
+    if (!hasMover) return 'This call has no placement and stays where it is.';
+    return this.#handOver || this.#takingOver ? 'The call moves already.' : 'The call is not open yet.';
+  }
+
+  /** The call did not move: its former core has it on, or by then another one must. */
+  #stayAfter(former: CallSeat, { formerLost, mayGoOn, switching, target }: HandOver): void {
+    const { splice } = this.#options;
+    if (formerLost) this.#move(formerLost);
+    else if (mayGoOn === false && target !== null) {
+      // Its agent was stopped in the middle of a turn: it is resumed as another core would do it.
+      const { core, confinement } = former;
+      this.#move('core-shutdown', async () => ({
+        core,
+        confinement,
+        epoch: await target.returned(this.#place.epoch - 1),
+      }));
+    } else {
+      if (mayGoOn) void this.#insist('session.unyield', () => former.unyield());
+      if (switching) {
+        splice.goOn();
+        if (this.#ready) void this.#insist('session.ready', () => former.ready());
+      }
+      this.#settled();
+    }
+  }
+
+  /** The next core has answered: from now on its seat counts, and the former one is told. */
+  #takeSeat(next: CallSeat): void {
+    const former = this.#place.take(next);
+    this.#graceTimer?.cancel();
+    this.#downAtMs = null;
+    former?.giveUp({ knows: false });
+    this.#messages.nextCore();
+    next.admit();
+  }
+
+  /** After a move, whether it came about or not: what waited for its end. */
+  #settled(): void {
+    this.#sendMessages();
+    const { pipe } = this.#options.splice;
+    // The way may have failed again meanwhile.
+    if (pipe === null || pipe.closed) this.reroute();
+    const seat = this.#place.seat;
+    if (seat && !seat.link.up) this.channelDown(seat);
+  }
+
+  coreEvent(seat: CallSeat, ...[name, data]: SessionEventTuple): void {
+    if (seat !== this.#place.seat) return;
     if (name === 'session.event') this.#options.onEvent(data.event);
-    else if (name === 'session.journal') this.#take(data);
+    else if (name === 'session.journal') this.#messages.given(seat.journal.messagesGiven);
     else if (name === 'session.flush') this.#options.splice.flush(data.beforeTimestamp);
     else if (name === 'reflex.armed') this.#options.splice.reflex?.arm(data.epoch, data.armed);
     else if (name === 'reflex.answered') this.#options.splice.reflex?.answered(data.duck, data.verdict);
     else if (name === 'session.touched') this.#options.request.onTouched?.(data.touch);
-    else if (data.end.code === 'node-shutdown' && this.#mayMove) this.#move('core-shutdown');
-    else this.#options.onEnded(data.end);
+    else if (name === 'session.ended') this.#onEnded(data.end);
   }
 
-  #take(frame: JournalFrame): void {
-    const to = this.#journal.take(frame);
-    this.#messages.given(this.#journal.messagesGiven);
-    if (to !== null) this.#link?.send('session.journaled', { sessionId: this.sessionId, epoch: this.#epoch, to });
+  #onEnded(end: SessionEnd): void {
+    if (end.code !== 'node-shutdown' || !this.#options.request.successor) this.#options.onEnded(end);
+    else this.#coreGone('core-shutdown');
   }
 
-  pipeGone(pipe: MediaPipe): void {
+  pipeGone(seat: CallSeat, pipe: MediaPipe): void {
     const { splice } = this.#options;
-    if (splice.pipe !== pipe) return;
+    if (seat !== this.#place.seat || splice.pipe !== pipe) return;
     splice.unroute();
     this.reroute();
   }
 
-  channelDown(): void {
-    if (!this.#mayMove) return;
-    this.#downAtMs = this.#options.clock.now();
-    this.#graceTimer?.cancel();
-    this.#graceTimer = this.#options.clock.setTimeout(() => this.#move('core-lost'), CHANNEL_GRACE_MS);
+  /** The present way goes on until the better one stands. */
+  pipeBetter(seat: CallSeat, pipe: MediaPipe): void {
+    if (seat === this.#place.seat && this.#options.splice.pipe === pipe) this.reroute();
   }
 
-  async channelBack(): Promise<void> {
+  channelDown(seat: CallSeat): void {
+    if (seat !== this.#place.seat || !this.#mayMove) return;
+    this.#downAtMs ??= this.#options.clock.now();
+    this.#graceTimer?.cancel();
+    this.#graceTimer = this.#options.clock.setTimeout(() => this.#coreGone('core-lost'), this.#options.takeOverGraceMs);
+  }
+
+  /** The core was only late: nothing was lost. */
+  channelHeard(seat: CallSeat): void {
+    if (seat !== this.#place.seat) return;
     this.#graceTimer?.cancel();
     this.#downAtMs = null;
-    this.reroute();
-    await this.#rerouted;
     this.#sendMessages();
   }
 
-  coreLost(): void {
-    if (this.#mayMove) this.#move('core-lost');
-    else if (!this.#moving) this.#lost('The connection to the core was lost.');
+  async channelBack(seat: CallSeat): Promise<void> {
+    if (seat !== this.#place.seat) return;
+    this.#graceTimer?.cancel();
+    this.#downAtMs = null;
+    this.reroute();
+    await this.#repiping.over;
+    this.#sendMessages();
+  }
+
+  coreLost(seat: CallSeat): void {
+    if (seat !== this.#place.seat) return;
+    if (this.#mayMove) this.#coreGone('core-lost');
+    else if (!this.#takingOver) this.#lost('The connection to the core was lost.');
+  }
+
+  #coreGone(reason: TakeOverReason): void {
+    // A hand-over that does not go on fails, and comes back here.
+    if (this.#handOver) this.#handOver.lost(reason);
+    else this.#move(reason);
+  }
+
+  /** Nothing may be asked of a core now: the call is between two. */
+  get #switching(): boolean {
+    return this.#takingOver || this.#handOver?.switching === true;
   }
 
   get #mayMove(): boolean {
-    return this.#options.request.successor !== undefined && this.#held === 'yes' && !this.#moving;
+    return this.#options.request.successor !== undefined && this.#place.seat?.holds === true && !this.#takingOver;
   }
 
-  /** Finds another core. The former one is not heard any more from this moment on, whatever it still says. */
-  #move(reason: TakeOverReason): void {
-    const { request, splice, clock, log, metrics, onEvent } = this.#options;
-    const { successor } = request;
-    if (!successor || this.#moving || this.#stop.signal.aborted) return;
-    this.#moving = true;
+  /**
+   * Finds another core.
+   * @param again the former core lives, and is asked first whether it has the call again
+   */
+  #move(reason: TakeOverReason, again: (() => Promise<Successor>) | null = null): void {
+    const { request, onEvent } = this.#options;
+    if (this.#takingOver || this.#stop.signal.aborted) return;
+    if (!request.successor) {
+      this.#lost('The core of this call was lost.');
+      return;
+    }
+    this.#takingOver = true;
     this.#graceTimer?.cancel();
-    const nowMs = clock.now();
-    // An agent in the middle of an answer was gone from its last frame on.
-    const speaking = (this.#journal.state?.reply?.utterance ?? null) !== null;
-    const goneAtMs = (speaking ? splice.writer.lastWrittenAtMs : null) ?? this.#downAtMs ?? nowMs;
-    const resume = this.#journal.nextEpoch(splice.writer.played?.timestamp ?? null);
-    this.#leaveFormer(reason);
-    this.#messages.nextCore();
-    this.#epoch += 1;
-    splice.unroute();
-    splice.writer.bind(this.#epoch);
-    const lostCore = this.#coreId;
-    log.warn({ core: lostCore, reason, journal: resume !== null }, 'a call looks for another core');
-    takeOver({
-      request: { sessionId: this.sessionId, reason },
-      find: successor,
-      epoch: () => this.#epoch - 1,
-      lostCore,
-      attach: (next) => this.#attachTo(next, resume),
-      clock,
+    const downAtMs = this.#downAtMs;
+    const taken = takeCallOver({
+      ...this.#options,
+      ...{ sessionId: this.sessionId, reason, place: this.#place, find: request.successor, again, downAtMs },
+      isReady: () => this.#ready,
       signal: this.#stop.signal,
-      onFailed: (core, error) =>
-        log.warn({ core, code: error.code, message: error.message }, 'a core did not take a call'),
-    }).then(
-      () => {
-        const gapMs = Math.max(0, clock.now() - goneAtMs);
-        this.#moving = false;
+    });
+    this.#messages.nextCore();
+    taken.then(
+      ({ gapMs }) => {
+        this.#takingOver = false;
         this.#downAtMs = null;
-        metrics.takeOvers.inc({ reason, outcome: resume ? 'resumed' : 'restarted' });
-        metrics.takeOverGap.observe(gapMs / 1_000);
-        log.info({ core: this.#coreId, epoch: this.#epoch, gapMs: Math.round(gapMs) }, 'another core has a call');
         onEvent({ type: 'moved', reason, gapMs });
-        this.#sendMessages();
-        // The way may have failed again meanwhile.
-        if (splice.pipe === null || splice.pipe.closed) this.reroute();
-        if (!this.#link?.up) this.channelDown();
+        this.#settled();
       },
       (error: unknown) => {
         if (this.#stop.signal.aborted) return;
-        metrics.takeOvers.inc({ reason, outcome: 'failed' });
         this.#lost(`The core of this call was lost, and no other took it (${asAntipodeError(error).code}).`);
       },
     );
   }
 
-  async #attachTo({ core, epoch, confinement }: Successor, resume: Resume | null): Promise<void> {
-    const { links, worker, splice } = this.#options;
-    this.#epoch = Math.max(epoch, this.#epoch);
-    try {
-      const link = await links.to(core);
-      const pipe = await link.pipe(worker);
-      this.#stop.signal.throwIfAborted();
-      this.#coreId = core.nodeId;
-      this.#link = link;
-      this.#leave = link.join(this);
-      if (resume) splice.tap.rewind((resume.journal.consumed ?? 0) + 1);
-      await this.#attachOver(link, pipe, confinement, resume);
-      if (this.#ready) {
-        await link.request('session.ready', { sessionId: this.sessionId, epoch: this.#epoch });
-      }
-    } catch (error) {
-      splice.unroute();
-      this.#leaveFormer('core-lost');
-      this.#epoch += 1;
-      throw error;
-    }
-  }
-
-  /** Whenever that core can be told, it is told that it has the call no more. */
-  #leaveFormer(reason: TakeOverReason): void {
-    const link = this.#link;
-    this.#leave?.();
-    this.#leave = null;
-    this.#link = null;
-    const held = this.#held;
-    this.#held = 'no';
-    if (!link || held === 'no' || reason === 'core-shutdown') return;
-    leaveLater(link, { sessionId: this.sessionId, epoch: this.#epoch }, this.#options);
-  }
-
   #sendMessages(): void {
-    const link = this.#link;
-    if (this.#moving || !link?.up) return;
-    const { sessionId } = this;
-    this.#messages.send((message) => link.send('session.message', { sessionId, epoch: this.#epoch, message }));
-  }
-
-  async #rerouteAll(): Promise<void> {
-    const { splice, metrics } = this.#options;
-    try {
-      while (this.#rerouteWanted && splice.built && !this.#moving && !this.#stop.signal.aborted) {
-        if (!(await this.#insist('session.repipe', () => this.#rerouteOnce())))
-          metrics.repipes.inc({ result: 'failed' });
-      }
-    } finally {
-      this.#rerouting = false;
-    }
-  }
-
-  async #rerouteOnce(): Promise<void> {
-    const { splice, worker, metrics } = this.#options;
-    // Without its producers the call waits for the worker's replacement, which asks again.
-    if (!splice.built) return;
-    // Whatever asked up to now is answered by this attempt.
-    this.#rerouteWanted = false;
-    const link = this.#present();
-    const pipe = await link.pipe(worker);
-    await splice.route(pipe, this.#epoch, async (uplink) => {
-      const { sessionId } = this;
-      const answer = await link.request('session.repipe', {
-        sessionId,
-        epoch: this.#epoch,
-        pipeId: pipe.pipeId,
-        uplink,
-      });
-      return answer.downlink;
-    });
-    metrics.repipes.inc({ result: 'done' });
-    if (pipe.closed) this.#rerouteWanted = true;
+    const seat = this.#place.seat;
+    if (this.#switching || !seat?.link.up) return;
+    this.#messages.send((message) => seat.message(message));
   }
 
   /** Does what the call can't live without; when it fails for good the call ends. */
   async #insist(what: string, attempt: () => Promise<void>): Promise<boolean> {
     const { clock, log } = this.#options;
+    const { seat } = this.#place;
     try {
       await insist(attempt, { clock, signal: this.#stop.signal, timeoutMs: CORE_LOST_AFTER_MS });
       return true;
     } catch (error) {
-      if (this.#stop.signal.aborted || this.#moving) return false;
+      // Of a seat that counts no more nothing is needed.
+      if (this.#stop.signal.aborted || this.#switching || seat !== this.#place.seat) return false;
       const { code, message } = asAntipodeError(error);
       log.error({ what, code, message }, 'the core could not be told');
-      if (this.#mayMove) {
-        this.#move('core-lost');
-        return false;
-      }
-      this.#lost(`The core could not go on with this call (${code}).`);
+      if (this.#mayMove) this.#coreGone('core-lost');
+      else this.#lost(`The core could not go on with this call (${code}).`);
       return false;
     }
   }
@@ -381,8 +399,9 @@ export class CallRoute implements LinkSession {
     this.#options.onEnded({ code: 'agent-failed', reason });
   }
 
-  #present(): CoreLink {
-    if (!this.#link) throw new TypeError('Not attached.');
-    return this.#link;
+  #present(): CallSeat {
+    const { seat } = this.#place;
+    if (!seat) throw new TypeError('Not attached.');
+    return seat;
   }
 }

@@ -4,7 +4,13 @@
  * ways are made anew. Owns no control messages: it is told what the core answered.
  */
 import type { Consumer, DirectTransport, Producer, Router } from 'mediasoup/types';
-import { type MediaPipe, type MediaWorker, opusProducerParameters, type PipeStream } from '../backbone/index.ts';
+import {
+  type MediaPipe,
+  type MediaWorker,
+  opusProducerParameters,
+  type PipeStream,
+  type ReceivedStream,
+} from '../backbone/index.ts';
 import type { Clock } from '../clock.ts';
 import { AntipodeError } from '../errors.ts';
 import { directCapabilities } from './direct-capabilities.ts';
@@ -13,7 +19,7 @@ import type { EdgeMetrics } from './edge-metrics.ts';
 import { mediaFailure } from './media-failure.ts';
 import type { Played } from './played-position.ts';
 import { Reflex, type ReflexOptions } from './reflex.ts';
-import { UplinkTap } from './uplink-tap.ts';
+import { type AudioLevel, UplinkTap } from './uplink-tap.ts';
 
 export interface CallSpliceOptions {
   clock: Clock;
@@ -27,6 +33,8 @@ export interface CallSpliceOptions {
   firstSequenceNumber: number;
   firstTimestamp: number;
   onPlayed: (played: Played) => void;
+  /** Told how loud each of the caller's packets is. */
+  onLevel?: ((level: Readonly<AudioLevel>) => void) | undefined;
   /** Null: the agent is silenced by its core only. */
   reflex: Pick<ReflexOptions, 'log' | 'onDucked' | 'pathRttMs' | 'settings'> | null;
 }
@@ -62,7 +70,10 @@ export class CallSplice {
       ringSeconds: options.ringSeconds,
       clock,
       onResult: metrics.countUplink,
-      onLevel: (level) => this.reflex?.heard(level, this.tap.lastPacket),
+      onLevel: (level) => {
+        this.reflex?.heard(level, this.tap.lastPacket);
+        options.onLevel?.(level);
+      },
       onNoLevel: () => this.reflex?.heardWithoutLevel(),
     });
     this.writer = new DownlinkWriter({
@@ -116,18 +127,25 @@ export class CallSplice {
    * Joins the call to a core over `pipe`; the former way is let go when the new one stands.
    * @param epoch the core's epoch
    * @param ask tells the core of the caller's stream and brings the core's
+   * @param how `rewindTo`: the caller's packets from this one on go out again; `alone`: see UplinkTap
    * @throws what `ask` throws, ERR_BACKBONE_CLOSED, ERR_MEDIA_WORKER_DIED
    */
-  async route(pipe: MediaPipe, epoch: number, ask: (uplink: PipeStream) => Promise<PipeStream>): Promise<void> {
+  async route(
+    pipe: MediaPipe,
+    epoch: number,
+    ask: (uplink: PipeStream) => Promise<PipeStream>,
+    { rewindTo = null, alone = false }: { rewindTo?: number | null; alone?: boolean } = {},
+  ): Promise<void> {
     const ends = this.#ends;
     if (!ends || !this.built) throw new AntipodeError('ERR_MEDIA_WORKER_DIED', 'The media of this call is gone.');
     const { direct, router } = ends;
     const sent = await pipe.send(ends.uplink);
-    let received: Producer | undefined;
+    let received: ReceivedStream | undefined;
     let heard: Consumer;
     let input: DownlinkInput;
     try {
-      received = await pipe.receive(await ask(sent.stream));
+      // Callers of a room are answered with the same stream.
+      received = await pipe.receiveShared(await ask(sent.stream));
       heard = await direct.consume({ producerId: received.id, rtpCapabilities: directCapabilities(router) });
       if (this.#closed) throw ended();
       if (this.#ends !== ends) throw new AntipodeError('ERR_MEDIA_WORKER_DIED', 'The media of this call is gone.');
@@ -149,6 +167,7 @@ export class CallSplice {
     };
     heard.on('rtp', (packet) => input.push(packet));
     former?.close();
+    if (rewindTo !== null) this.tap.rewind(rewindTo, { alone });
     this.tap.attach((packet) => sendTo(ends.uplink, packet));
   }
 
@@ -156,6 +175,17 @@ export class CallSplice {
   flush(beforeTimestamp: number): void {
     this.writer.flush(beforeTimestamp);
     this.reflex?.flushed();
+  }
+
+  /** The caller's packets wait in the ring until `goOn` or the next `route`: what the core hears ends here. Idempotent. */
+  holdCaller(): void {
+    this.tap.detach();
+  }
+
+  /** The way that there is goes on after `holdCaller`. */
+  goOn(): void {
+    const ends = this.#ends;
+    if (ends && this.#way) this.tap.attach((packet) => sendTo(ends.uplink, packet));
   }
 
   /** The way is dead: the caller's packets wait in the ring until the next `route`. Idempotent. */

@@ -1,6 +1,6 @@
 /**
- * A caller's media at the POP: a transport for each direction, the caller's stream as packets to the tap, and the
- * writer's stream to the caller. Lives as long as one set of transports; a client that comes back without its own gets
+ * A caller's media at the POP: a transport for each direction, the caller's voice as packets to the tap, the writer's
+ * stream to the caller, and in a room the streams of the others. Lives as long as one set of transports; a client that comes back without its own gets
  * another. Owns no timers and no session.
  */
 import type { Consumer, IceParameters, Producer } from 'mediasoup/types';
@@ -10,6 +10,7 @@ import { CallerTransport, type OfferedTransport } from './caller-transport.ts';
 import { type ClientRtpParameters, clientRtpParameters } from './client-rtp.ts';
 import { directCapabilities } from './direct-capabilities.ts';
 import { mediaFailure } from './media-failure.ts';
+import type { MediaKind } from './room-seat.ts';
 
 export interface CallerMediaOptions {
   worker: MediaWorker;
@@ -17,8 +18,18 @@ export interface CallerMediaOptions {
   downlinkProducerId: () => string;
   /** Takes each RTP packet of the caller; the buffer is its own. */
   onUplink: (packet: Buffer) => void;
+  /** In a room: what the others hear and see of the caller, and what it may hear and see of them. */
+  room?: MediaRoom | undefined;
   /** Called whenever one of the getters below may say something else. */
   onChange: () => void;
+}
+
+export interface MediaRoom {
+  /** The caller is muted: its voice is made silent. */
+  readonly muted: boolean;
+  produces(producer: Producer): void;
+  /** @throws ERR_MEDIA_STATE for a stream of nobody else in the room */
+  producer(producerId: string): Producer;
 }
 
 export interface Offer {
@@ -29,7 +40,7 @@ export interface Offer {
 export interface CallerConsumer {
   consumerId: string;
   producerId: string;
-  kind: 'audio';
+  kind: MediaKind;
   rtpParameters: ClientRtpParameters;
 }
 
@@ -101,27 +112,37 @@ export class CallerMedia {
     return this.#transport(transportId).restartIce();
   }
 
-  /** @throws ERR_MEDIA_STATE, ERR_MEDIA_PARAMETERS, ERR_MEDIA_WORKER_DIED */
-  async produce(transportId: string, rtpParameters: unknown): Promise<{ producerId: string }> {
-    const producer = await this.#transport(transportId).produce(rtpParameters);
-    await this.#listen(producer);
-    this.#produced = true;
+  /** Video in a room only. @throws ERR_MEDIA_STATE, ERR_MEDIA_PARAMETERS, ERR_MEDIA_WORKER_DIED */
+  async produce(
+    transportId: string,
+    rtpParameters: unknown,
+    kind: MediaKind = 'audio',
+  ): Promise<{ producerId: string }> {
+    const { room } = this.#options;
+    if (kind === 'video' && !room) throw new AntipodeError('ERR_MEDIA_STATE', 'Nobody is there to see a video.');
+    const paused = kind === 'audio' && room?.muted === true;
+    const producer = await this.#transport(transportId).produce(rtpParameters, kind, { paused });
+    if (kind === 'audio') {
+      await this.#listen(producer);
+      this.#produced = true;
+    }
+    room?.produces(producer);
     this.#options.onChange();
     return { producerId: producer.id };
   }
 
-  /** @throws ERR_MEDIA_STATE, ERR_MEDIA_PARAMETERS, ERR_MEDIA_WORKER_DIED */
-  async consume(transportId: string, rtpCapabilities: unknown): Promise<CallerConsumer> {
-    const producerId = this.#options.downlinkProducerId();
-    const consumer = await this.#transport(transportId).consume(producerId, rtpCapabilities);
-    this.#consumed = true;
-    this.#options.onChange();
-    return {
-      consumerId: consumer.id,
-      producerId,
-      kind: 'audio',
-      rtpParameters: clientRtpParameters(consumer.rtpParameters),
-    };
+  /**
+   * The agent's voice, or the stream of another in the room.
+   * @throws ERR_MEDIA_STATE, ERR_MEDIA_PARAMETERS, ERR_MEDIA_WORKER_DIED
+   */
+  async consume(transportId: string, rtpCapabilities: unknown, other?: string): Promise<CallerConsumer> {
+    const { producerId, kind } = this.#source(other);
+    const consumer = await this.#transport(transportId).consume(producerId, rtpCapabilities, kind);
+    if (other === undefined) {
+      this.#consumed = true;
+      this.#options.onChange();
+    }
+    return { consumerId: consumer.id, producerId, kind, rtpParameters: clientRtpParameters(consumer.rtpParameters) };
   }
 
   /** Idempotent. */
@@ -142,6 +163,14 @@ export class CallerMedia {
       throw mediaFailure(error, producer, 'The stream can not be listened to.');
     }
     consumer.on('rtp', (packet) => this.#options.onUplink(packet));
+  }
+
+  #source(other: string | undefined): { producerId: string; kind: MediaKind } {
+    const { room, downlinkProducerId } = this.#options;
+    if (other === undefined) return { producerId: downlinkProducerId(), kind: 'audio' };
+    if (!room) throw new AntipodeError('ERR_MEDIA_STATE', 'This call is in no room.', { path: 'data.producerId' });
+    const { id: producerId, kind } = room.producer(other);
+    return { producerId, kind };
   }
 
   #transport(transportId: string): CallerTransport {

@@ -1,12 +1,14 @@
 /**
- * One direction of a caller's WebRTC at the worker's WebRtcServer: its ICE and DTLS, and the one stream on it. Owns the
- * mediasoup transport; where the stream comes from or goes to is caller-media's.
+ * One direction of a caller's WebRTC at the worker's WebRtcServer: its ICE and DTLS, and the streams on it, each once. Owns
+ * the mediasoup transport; where a stream comes from or goes to is caller-media's.
  */
 import type { Consumer, DtlsParameters, IceCandidate, IceParameters, Producer, WebRtcTransport } from 'mediasoup/types';
 import type { MediaWorker } from '../backbone/index.ts';
 import { AntipodeError } from '../errors.ts';
 import { callerDtlsParameters, callerRtpCapabilities, callerRtpParameters } from './caller-parameters.ts';
 import { mediaFailure } from './media-failure.ts';
+import type { MediaKind } from './room-seat.ts';
+import { callerVideoCapabilities, callerVideoParameters } from './room-video.ts';
 
 /** What a client needs to set up its end, as mediasoup-client's `createSendTransport` options. */
 export interface OfferedTransport {
@@ -27,6 +29,8 @@ export type CallerTransportState = 'new' | 'connected' | 'lost' | 'dead' | 'clos
 
 /** What a caller may send us, bit/s: Opus at its best with headers. */
 const MAX_INCOMING_BITRATE_BPS = 160_000;
+/** And more when it sends video: a good picture in one quality. */
+const MAX_INCOMING_VIDEO_BPS = 1_500_000;
 const INITIAL_OUTGOING_BITRATE_BPS = 100_000;
 /** A browser's consent checks come every few seconds (RFC 7675); without one for this long its ICE is lost. */
 const ICE_CONSENT_TIMEOUT_SECONDS = 15;
@@ -38,7 +42,8 @@ export class CallerTransport {
   readonly #onState: (state: CallerTransportState) => void;
   #state: CallerTransportState = 'new';
   #connecting = false;
-  #streaming = false;
+  /** Kinds that are sent, or producers that are received. */
+  readonly #streams = new Set<string>();
 
   private constructor(
     transport: WebRtcTransport,
@@ -115,24 +120,31 @@ export class CallerTransport {
   }
 
   /**
-   * The caller's one stream.
+   * The caller's one stream of this kind.
+   * @param how.paused true for one that nobody is to hear yet
    * @throws ERR_MEDIA_STATE on the wrong transport and at a second call, ERR_MEDIA_PARAMETERS, ERR_MEDIA_WORKER_DIED
    */
-  async produce(rtpParameters: unknown): Promise<Producer> {
-    return this.#once('send', async () => {
-      const checked = callerRtpParameters(rtpParameters);
-      return this.#transport.produce({ kind: 'audio', rtpParameters: checked });
+  async produce(rtpParameters: unknown, kind: MediaKind = 'audio', how: { paused?: boolean } = {}): Promise<Producer> {
+    return this.#once('send', kind, async () => {
+      const checked = kind === 'audio' ? callerRtpParameters(rtpParameters) : callerVideoParameters(rtpParameters);
+      if (kind === 'video') {
+        await this.#transport.setMaxIncomingBitrate(MAX_INCOMING_BITRATE_BPS + MAX_INCOMING_VIDEO_BPS);
+      }
+      return this.#transport.produce({ kind, rtpParameters: checked, paused: how.paused ?? false });
     });
   }
 
   /**
-   * The stream to the caller.
+   * A stream to the caller; a producer once, as long as it lives.
    * @throws ERR_MEDIA_STATE on the wrong transport and at a second call, ERR_MEDIA_PARAMETERS, ERR_MEDIA_WORKER_DIED
    */
-  async consume(producerId: string, rtpCapabilities: unknown): Promise<Consumer> {
-    return this.#once('recv', async () => {
-      const checked = callerRtpCapabilities(rtpCapabilities);
-      return this.#transport.consume({ producerId, rtpCapabilities: checked });
+  async consume(producerId: string, rtpCapabilities: unknown, kind: MediaKind = 'audio'): Promise<Consumer> {
+    return this.#once('recv', producerId, async () => {
+      const checked =
+        kind === 'audio' ? callerRtpCapabilities(rtpCapabilities) : callerVideoCapabilities(rtpCapabilities);
+      const consumer = await this.#transport.consume({ producerId, rtpCapabilities: checked });
+      consumer.observer.once('close', () => this.#streams.delete(producerId));
+      return consumer;
     });
   }
 
@@ -141,17 +153,18 @@ export class CallerTransport {
     this.#transport.close();
   }
 
-  /** One stream a transport; a failed attempt may be made again. */
-  async #once<T>(direction: CallerDirection, start: () => Promise<T>): Promise<T> {
+  /** Each stream once; a failed attempt may be made again. */
+  async #once<T>(direction: CallerDirection, stream: string, start: () => Promise<T>): Promise<T> {
     if (this.direction !== direction) {
       throw new AntipodeError('ERR_MEDIA_STATE', `That needs the ${direction} transport; this is the other one.`);
     }
-    if (this.#streaming) throw new AntipodeError('ERR_MEDIA_STATE', 'This transport carries its one stream already.');
-    this.#streaming = true;
+    if (this.#streams.has(stream))
+      throw new AntipodeError('ERR_MEDIA_STATE', 'This transport carries that stream already.');
+    this.#streams.add(stream);
     try {
       return await start();
     } catch (error) {
-      this.#streaming = false;
+      this.#streams.delete(stream);
       throw mediaFailure(error, this.#transport, 'These RTP parameters do not work.');
     }
   }

@@ -1,4 +1,4 @@
-/** RTP capabilities and parameters as clients get them: audio only, and no more than JSON can say. */
+/** RTP capabilities and parameters as clients get them, and no more than JSON can say. */
 import type {
   MediaKind,
   Router,
@@ -8,6 +8,7 @@ import type {
   RtpHeaderExtension,
   RtpParameters,
 } from 'mediasoup/types';
+import { VIDEO_EXTENSIONS } from './room-video.ts';
 
 type Plain<T> = Omit<T, 'parameters'> & { parameters?: Record<string, string | number> };
 
@@ -17,21 +18,29 @@ export interface ClientRtpCapabilities {
   headerExtensions: (Omit<RtpHeaderExtension, 'kind'> & { kind: MediaKind })[];
 }
 
-/** As mediasoup-client's `RtpParameters`, of one Opus stream. */
+/** As mediasoup-client's `RtpParameters`, of one stream. */
 export interface ClientRtpParameters {
   mid?: string;
   codecs: (Plain<RtpCodecParameters> & { rtcpFeedback?: RtcpFeedback[] })[];
   headerExtensions: { uri: string; id: number; encrypt?: boolean }[];
-  encodings: { ssrc?: number; dtx?: boolean }[];
+  encodings: { ssrc?: number; dtx?: boolean; rtx?: { ssrc: number } }[];
   rtcp: { cname?: string; reducedSize?: boolean };
 }
 
-/** What clients load their device with. */
-export function clientRtpCapabilities({ rtpCapabilities }: Pick<Router, 'rtpCapabilities'>): ClientRtpCapabilities {
+/** What clients load their device with: audio only, and in a room video too. */
+export function clientRtpCapabilities(
+  { rtpCapabilities }: Pick<Router, 'rtpCapabilities'>,
+  kinds: readonly MediaKind[] = ['audio'],
+): ClientRtpCapabilities {
   const { codecs = [], headerExtensions = [] } = rtpCapabilities;
   return {
-    codecs: codecs.map((codec) => ({ ...codec, parameters: plainParameters(codec.parameters) })),
-    headerExtensions: headerExtensions.filter(({ kind }) => kind === 'audio'),
+    codecs: codecs
+      .filter(({ kind }) => kinds.includes(kind))
+      .map((codec) => ({ ...codec, parameters: plainParameters(codec.parameters) })),
+    headerExtensions: headerExtensions.filter(({ kind, uri }) => {
+      if (!kinds.includes(kind)) return false;
+      return kind === 'audio' || VIDEO_EXTENSIONS.includes(uri);
+    }),
   };
 }
 
@@ -42,7 +51,7 @@ export function clientRtpParameters(parameters: RtpParameters): ClientRtpParamet
     mid,
     codecs: codecs.map((codec) => ({ ...codec, parameters: plainParameters(codec.parameters) })),
     headerExtensions: headerExtensions.map(({ uri, id, encrypt }) => ({ uri, id, encrypt })),
-    encodings: encodings.map(({ ssrc, dtx }) => ({ ssrc, dtx })),
+    encodings: encodings.map(({ ssrc, dtx, rtx }) => ({ ssrc, dtx, ...(rtx && { rtx: { ssrc: rtx.ssrc } }) })),
     rtcp: { cname: rtcp.cname, reducedSize: rtcp.reducedSize },
   };
 }

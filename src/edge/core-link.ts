@@ -1,15 +1,13 @@
 /**
- * A POP's tie to one core: the control channel and one media pipe for each of the POP's workers, opened when first
- * asked for and kept. Hands events to the sessions that joined, and says which pipe they lost. Owns no session.
+ * A POP's tie to one core: the control channel and the media pipes, opened when first asked for and kept. Hands events to
+ * the sessions that joined, and says which pipe they lost. Owns no session; which pipe is used is pipe-set.ts.
  */
-import { randomUUID } from 'node:crypto';
 import {
   ControlClient,
   type ControlClientOptions,
-  type CoreEventData,
   type CoreEventTuple,
   type HandledPopRequestMethod,
-  MediaPipe,
+  type MediaPipe,
   type MediaWorker,
   type PopEventData,
   type PopEventName,
@@ -19,13 +17,18 @@ import {
   type RttSpread,
 } from '../backbone/index.ts';
 import type { Clock, Timer } from '../clock.ts';
-import { AntipodeError } from '../errors.ts';
+import type { BackboneWay } from '../config/index.ts';
 import type { Logger } from '../telemetry/index.ts';
+import { type MeasuredWay, PipeSet } from './pipe-set.ts';
+import { waysBetween } from './way-pairs.ts';
 
 /** A control channel that is down for longer than this takes its sessions with it. */
 export const CORE_LOST_AFTER_MS = 5_000;
 
-export type SessionEventTuple = Exclude<CoreEventTuple, ['pipe.closed', unknown]>;
+/** What a core tells of a whole room. */
+export type RoomEventTuple = Extract<CoreEventTuple, [`room.${string}`, unknown]>;
+/** Events about one session. */
+export type SessionEventTuple = Extract<CoreEventTuple, [unknown, { sessionId: string }]>;
 
 /** What a session hears of its link. None of these may throw. */
 export interface LinkSession {
@@ -35,59 +38,103 @@ export interface LinkSession {
   pipeGone(pipe: MediaPipe): void;
   /** The channel was away and words may have been lost: tell the core again where you are. Resolves when that is done. */
   channelBack(): Promise<void>;
-  /** The channel is down. */
+  /** A better pipe is there: ask for it if this one is yours. As `pipeGone` where it is absent. */
+  pipeBetter?(pipe: MediaPipe): void;
+  /** The channel is down, or the core has been silent for so long that it may be gone. */
   channelDown?(): void;
+  /** The core was only late. As `channelBack` where it is absent. */
+  channelHeard?(): void;
   /** The channel was away for too long. */
   coreLost(): void;
 }
 
-export interface CoreLinkOptions extends Pick<ControlClientOptions, 'host' | 'port' | 'identity' | 'region'> {
+export interface CoreLinkOptions
+  extends Pick<
+    ControlClientOptions,
+    'addresses' | 'host' | 'port' | 'identity' | 'region' | 'suspectAfterMs' | 'dialFrom'
+  > {
   coreNodeId: string;
   requestTimeoutMs: number;
-  /** Where our ends of the pipes listen. */
-  listenIp: string;
-  announcedAddress: string | null;
+  /** Of this POP: where our ends of the pipes listen. */
+  ways: readonly BackboneWay[];
   /** Their UDP ports; null: any. */
   ports: PortRange | null;
   clock: Clock;
   log: Logger;
   metrics: ControlClientOptions['metrics'];
+  /** The core wants to be left within this time; null: not any more. */
+  onDraining: (link: CoreLink, withinMs: number | null) => void;
+  /** A core told something of a room. */
+  onRoom: (link: CoreLink, event: RoomEventTuple) => void;
+  /** Media of one of our workers takes another way. */
+  onWayChanged?: (to: string, why: string) => void;
   /** The channel is down and no session needs it. */
   onIdle: () => void;
 }
 
-interface PipeEntry {
-  pipeId: string;
-  opening: Promise<MediaPipe>;
-  pipe: MediaPipe | null;
-  /** The core said that it closed while we were still opening. */
-  closedByCore: boolean;
+/** A path as it is measured now: round trip, ms, and what becomes of packets where that is known. */
+export interface MeasuredPath {
+  readonly p50: number;
+  readonly p95: number;
+  readonly jitterMs: number | null;
+  /** Share of the packets, there and back. */
+  readonly loss: number | null;
 }
+
+/** Fewer probes say nothing of loss. */
+const ENOUGH_PROBES = 30;
+
+/** Asks the core. */
+export type CoreRequests = <M extends HandledPopRequestMethod>(
+  method: M,
+  data: PopRequestData<M>,
+) => Promise<PopRequestAnswer<M>>;
 
 export class CoreLink {
   readonly #options: CoreLinkOptions;
   readonly #client: ControlClient;
   readonly #sessions = new Map<string, LinkSession>();
-  readonly #pipes = new Map<MediaWorker, PipeEntry>();
+  readonly #pipes: PipeSet;
+  /** Sessions that know that the channel is away. */
+  readonly #toldDown = new Set<LinkSession>();
   #lostTimer: Timer | null = null;
   #closed = false;
 
   private constructor(options: CoreLinkOptions, client: ControlClient) {
     this.#options = options;
     this.#client = client;
+    const { coreNodeId, ways, addresses = [], ports, clock, log } = options;
+    this.#pipes = new PipeSet({
+      ...{ coreNodeId, ports, clock, log },
+      ways: waysBetween(ways, addresses),
+      request: (method, data) => client.request(method, data),
+      onGone: (pipe) => this.#each((session) => session.pipeGone(pipe)),
+      onBetter: (pipe) =>
+        this.#each((session) => (session.pipeBetter ? session.pipeBetter(pipe) : session.pipeGone(pipe))),
+      onWayChanged: (to, why) => options.onWayChanged?.(to, why),
+    });
     client.on('event', (...event) => this.#onEvent(event));
     client.on('down', () => this.#onDown());
     client.on('up', () => this.#onUp());
+    client.on('suspected', () => this.#tellDown());
+    client.on('heard', () => this.#onHeard());
   }
 
   /** @throws as ControlClient.connect */
   static async open(options: CoreLinkOptions): Promise<CoreLink> {
     const client = await ControlClient.connect({ ...options, expectNodeId: options.coreNodeId });
-    return new CoreLink(options, client);
+    const link = new CoreLink(options, client);
+    // What an earlier process of this id said counts no more; this one says it again.
+    options.onDraining(link, null);
+    return link;
   }
 
   get coreNodeId(): string {
     return this.#options.coreNodeId;
+  }
+
+  get coreRegion(): string {
+    return this.#client.coreRegion;
   }
 
   /** False when it is of no use for new sessions and must be opened anew. */
@@ -95,8 +142,40 @@ export class CoreLink {
     return !this.#closed && !this.#client.closed;
   }
 
+  /** The core is heard. */
   get up(): boolean {
-    return this.#client.up;
+    return this.#client.up && !this.#client.suspected;
+  }
+
+  /** The core has been silent for so long that it may be gone. */
+  get suspected(): boolean {
+    return this.#client.up && this.#client.suspected;
+  }
+
+  /** Name of the address by which the control channel reaches the core. */
+  get controlWay(): string {
+    return this.#client.way;
+  }
+
+  /** By which ways media goes, or could. */
+  get ways(): MeasuredWay[] {
+    return this.#pipes.measured;
+  }
+
+  /** Which of several ways media takes; null where there is one. */
+  get mediaWay(): string | null {
+    const ways = this.ways;
+    return ways.length === 1 ? null : (ways.find(({ inUse }) => inUse)?.name ?? null);
+  }
+
+  /** What the path does to media, as probes measured it, else to the control channel's heartbeats; null before either. */
+  get path(): MeasuredPath | null {
+    const quality = this.ways.find(({ inUse }) => inUse)?.quality ?? null;
+    if (quality?.rttMs && quality.probes >= ENOUGH_PROBES) {
+      return { ...quality.rttMs, jitterMs: quality.jitterMs, loss: quality.loss };
+    }
+    const spread = this.up ? this.rttSpread() : null;
+    return spread === null ? null : { ...spread, jitterMs: null, loss: null };
   }
 
   get sessionCount(): number {
@@ -131,7 +210,9 @@ export class CoreLink {
     return () => {
       if (this.#sessions.get(session.sessionId) !== session) return;
       this.#sessions.delete(session.sessionId);
-      this.#checkIdle();
+      this.#toldDown.delete(session);
+      // Whoever leaves a core that is away may want to tell it so when it is back.
+      queueMicrotask(() => this.#checkIdle());
     };
   }
 
@@ -140,18 +221,12 @@ export class CoreLink {
    * @throws ERR_MEDIA_WORKER_DIED, ERR_BACKBONE_CLOSED, ERR_BACKBONE_TIMEOUT, what the core says
    */
   pipe(worker: MediaWorker): Promise<MediaPipe> {
-    const present = this.#pipes.get(worker);
-    if (present) return present.opening;
-    const entry: PipeEntry = {
-      pipeId: randomUUID(),
-      opening: Promise.resolve() as never,
-      pipe: null,
-      closedByCore: false,
-    };
-    entry.opening = this.#openPipe(worker, entry);
-    this.#pipes.set(worker, entry);
-    entry.opening.catch(() => this.#forget(worker, entry));
-    return entry.opening;
+    return this.#pipes.pipe(worker);
+  }
+
+  /** The pipe of this id that is open now, or null. */
+  pipeOf(pipeId: string): MediaPipe | null {
+    return this.#pipes.byId(pipeId);
   }
 
   /** Ends channel and pipes. The sessions are not told: who closes a link ends them. Idempotent. */
@@ -159,78 +234,51 @@ export class CoreLink {
     if (this.#closed) return;
     this.#closed = true;
     this.#lostTimer?.cancel();
-    for (const { pipe } of [...this.#pipes.values()]) pipe?.close();
+    this.#pipes.close();
     this.#client.close();
-  }
-
-  async #openPipe(worker: MediaWorker, entry: PipeEntry): Promise<MediaPipe> {
-    const { listenIp, announcedAddress, ports, log, coreNodeId } = this.#options;
-    const { pipeId } = entry;
-    const pipe = await MediaPipe.create(worker, { pipeId, listenIp, announcedAddress, ports });
-    try {
-      const remote = await this.#client.request('pipe.open', pipe.local);
-      await pipe.connect(remote);
-      if (entry.closedByCore || this.#closed) {
-        throw new AntipodeError('ERR_BACKBONE_CLOSED', `Core ${coreNodeId} closed the pipe again.`);
-      }
-    } catch (error) {
-      pipe.close();
-      this.#tellClosed(pipeId);
-      throw error;
-    }
-    entry.pipe = pipe;
-    pipe.onClose((reason) => {
-      this.#forget(worker, entry);
-      if (reason === 'worker-died' || !entry.closedByCore) this.#tellClosed(pipeId);
-      if (this.#closed) return;
-      log.warn({ core: coreNodeId, pipeId, worker: worker.name, reason }, 'a media pipe is gone');
-      for (const session of [...this.#sessions.values()]) session.pipeGone(pipe);
-    });
-    log.info({ core: coreNodeId, pipeId, worker: worker.name }, 'a media pipe is open');
-    return pipe;
-  }
-
-  #forget(worker: MediaWorker, entry: PipeEntry): void {
-    if (this.#pipes.get(worker) === entry) this.#pipes.delete(worker);
-  }
-
-  /** So that the core does not keep its end. A core that can't be told lets it go with the channel. */
-  #tellClosed(pipeId: string): void {
-    if (!this.#client.up) return;
-    this.#client.request('pipe.close', { pipeId }).catch((error) => {
-      this.#options.log.debug(
-        { core: this.coreNodeId, pipeId, err: error },
-        'the core did not close its end of a pipe',
-      );
-    });
   }
 
   #onEvent(event: CoreEventTuple): void {
     if (event[0] === 'pipe.closed') {
-      this.#onPipeClosed(event[1]);
+      this.#pipes.closedByCore(event[1].pipeId);
       return;
     }
-    this.#sessions.get(event[1].sessionId)?.coreEvent(...(event as SessionEventTuple));
-  }
-
-  #onPipeClosed({ pipeId }: CoreEventData<'pipe.closed'>): void {
-    for (const entry of this.#pipes.values()) {
-      if (entry.pipeId !== pipeId) continue;
-      entry.closedByCore = true;
-      entry.pipe?.close();
-      return;
-    }
+    if (event[0] === 'core.draining') this.#options.onDraining(this, event[1].withinMs);
+    else if (isOfRoom(event)) this.#options.onRoom(this, event);
+    else if ('sessionId' in event[1])
+      this.#sessions.get(event[1].sessionId)?.coreEvent(...(event as SessionEventTuple));
   }
 
   #onDown(): void {
     if (this.#closed) return;
     this.#checkIdle();
     if (this.#closed) return;
-    for (const session of [...this.#sessions.values()]) session.channelDown?.();
+    this.#tellDown();
     this.#lostTimer ??= this.#options.clock.setTimeout(() => {
       this.#lostTimer = null;
       for (const session of [...this.#sessions.values()]) session.coreLost();
     }, CORE_LOST_AFTER_MS);
+  }
+
+  #tellDown(): void {
+    this.#each((session) => {
+      if (this.#toldDown.has(session)) return;
+      this.#toldDown.add(session);
+      session.channelDown?.();
+    });
+  }
+
+  /** It was only late: nothing that either said is lost. */
+  #onHeard(): void {
+    this.#toldDown.clear();
+    this.#each((session) => {
+      if (session.channelHeard) session.channelHeard();
+      else void session.channelBack();
+    });
+  }
+
+  #each(tell: (session: LinkSession) => void): void {
+    for (const session of [...this.#sessions.values()]) tell(session);
   }
 
   /**
@@ -240,12 +288,11 @@ export class CoreLink {
   #onUp(): void {
     this.#lostTimer?.cancel();
     this.#lostTimer = null;
-    const former = [...this.#pipes.values()];
-    this.#pipes.clear();
+    this.#options.onDraining(this, null);
+    this.#toldDown.clear();
+    const closeFormer = this.#pipes.leaveAll();
     const moved = [...this.#sessions.values()].map((session) => session.channelBack());
-    void Promise.allSettled(moved).then(() => {
-      for (const { pipe } of former) pipe?.close();
-    });
+    void Promise.allSettled(moved).then(closeFormer);
   }
 
   #checkIdle(): void {
@@ -253,4 +300,8 @@ export class CoreLink {
     this.close();
     this.#options.onIdle();
   }
+}
+
+function isOfRoom(event: CoreEventTuple): event is RoomEventTuple {
+  return event[0].startsWith('room.');
 }

@@ -1,4 +1,5 @@
 /** The POP's links to its cores, one for each core's control address; opens that are under way are shared. */
+import type { ControlAddress } from '../backbone/index.ts';
 import { AntipodeError } from '../errors.ts';
 import { CoreLink, type CoreLinkOptions } from './core-link.ts';
 
@@ -7,9 +8,11 @@ export interface CoreAddress {
   nodeId: string;
   host: string;
   port: number;
+  /** Where it has several, the preferred one first; host and port are the first one's then. */
+  addresses?: readonly ControlAddress[] | undefined;
 }
 
-export type CoreLinksOptions = Omit<CoreLinkOptions, 'coreNodeId' | 'host' | 'port' | 'onIdle'>;
+export type CoreLinksOptions = Omit<CoreLinkOptions, 'coreNodeId' | 'host' | 'port' | 'addresses' | 'onIdle'>;
 
 export class CoreLinks {
   readonly #options: CoreLinksOptions;
@@ -26,11 +29,12 @@ export class CoreLinks {
     return [...this.#open.values()];
   }
 
-  /** @throws ERR_SHUTTING_DOWN, as CoreLink.open */
+  /** @throws ERR_SHUTTING_DOWN, ERR_BACKBONE_TIMEOUT while the core is suspected, as CoreLink.open */
   to(core: CoreAddress): Promise<CoreLink> {
     if (this.#closed) return Promise.reject(shuttingDown());
-    const key = `${core.nodeId} ${core.host} ${core.port}`;
+    const key = JSON.stringify([core.nodeId, core.host, core.port, core.addresses]);
     const present = this.#open.get(key);
+    if (present?.suspected) return Promise.reject(silent(core.nodeId));
     if (present?.usable) return Promise.resolve(present);
     const under = this.#opening.get(key);
     if (under) return under;
@@ -47,11 +51,11 @@ export class CoreLinks {
   }
 
   async #openLink(key: string, core: CoreAddress): Promise<CoreLink> {
-    const { nodeId: coreNodeId, host, port } = core;
+    const { nodeId: coreNodeId, host, port, addresses } = core;
     const onIdle = () => {
       if (this.#open.get(key) === link) this.#open.delete(key);
     };
-    const link: CoreLink = await CoreLink.open({ ...this.#options, coreNodeId, host, port, onIdle });
+    const link: CoreLink = await CoreLink.open({ ...this.#options, coreNodeId, host, port, addresses, onIdle });
     if (this.#closed) {
       link.close();
       throw shuttingDown();
@@ -63,4 +67,9 @@ export class CoreLinks {
 
 function shuttingDown(): AntipodeError {
   return new AntipodeError('ERR_SHUTTING_DOWN', 'This POP is shutting down.');
+}
+
+/** Whoever asks has no time to wait for it. */
+function silent(nodeId: string): AntipodeError {
+  return new AntipodeError('ERR_BACKBONE_TIMEOUT', `Core ${nodeId} has fallen silent.`);
 }

@@ -10,6 +10,7 @@ import type { Clock, Timer } from '../clock.ts';
 import { AntipodeError, asAntipodeError } from '../errors.ts';
 import type { Logger } from '../telemetry/index.ts';
 import type { CallRequest } from './call-request.ts';
+import type { CallRoom } from './call-room.ts';
 import { CallRoute } from './call-route.ts';
 import { CallSplice, type CallSpliceOptions } from './call-splice.ts';
 import { type CallerConsumer, CallerMedia, type Offer } from './caller-media.ts';
@@ -17,9 +18,13 @@ import type { CoreLinks } from './core-links.ts';
 import type { DownlinkWriterStats } from './downlink-writer.ts';
 import { EarlyEvents } from './early-events.ts';
 import type { EdgeMetrics } from './edge-metrics.ts';
+import type { HandedOver, HandOverRequest } from './hand-over.ts';
 import { MediaWatch, type MediaWatchOptions } from './media-watch.ts';
 import { type PlainCaller, type PlainDoor, PlainMedia } from './plain-media.ts';
 import type { ReflexSettings, ReflexStats } from './reflex.ts';
+import type { Participant, RoomNotice } from './room-notices.ts';
+import type { MediaKind, SeatedCall } from './room-seat.ts';
+import { RoomWay } from './room-way.ts';
 import type { UplinkTapStats } from './uplink-tap.ts';
 
 export type EdgeCallEvents = {
@@ -27,6 +32,8 @@ export type EdgeCallEvents = {
   event: [ClientEvent];
   /** The caller's transports are gone with their worker: the client must come back for new ones (`renewMedia`). */
   mediaLost: [{ code: string; reason: string }];
+  /** In a room: what is told of those there. */
+  participant: [RoomNotice, Participant];
   /** Once. */
   ended: [SessionEnd];
 };
@@ -34,6 +41,8 @@ export type EdgeCallEvents = {
 export interface EdgeCallOptions extends Pick<MediaWatchOptions, 'mediaConnectTimeoutMs' | 'resumeWindowMs'> {
   request: CallRequest;
   worker: MediaWorker;
+  /** Its seat in a room, or null. */
+  room: CallRoom | null;
   links: CoreLinks;
   /** Where plain media listens, and the address that is told instead. */
   listenIp: string;
@@ -44,6 +53,8 @@ export interface EdgeCallOptions extends Pick<MediaWatchOptions, 'mediaConnectTi
   clock: Clock;
   log: Logger;
   metrics: EdgeMetrics;
+  /** See CallRoute. */
+  takeOverGraceMs: number;
   /** Called once, when the call ends. */
   onEnded: (call: EdgeCall) => void;
 }
@@ -65,6 +76,7 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
   readonly #options: EdgeCallOptions;
   readonly #splice: CallSplice;
   readonly #route: CallRoute;
+  readonly #roomWay: RoomWay | null;
   readonly #watch: MediaWatch;
   readonly #earlyEvents: EarlyEvents;
   #media: CallerMedia | PlainMedia | null = null;
@@ -87,11 +99,14 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
       (event) => this.#guard(() => this.emit('event', event)),
       ({ type }) => log.warn({ type }, 'nobody listens to this call; an event is dropped'),
     );
+    const { room } = options;
+    this.#roomWay = room && new RoomWay({ sessionId: request.sessionId, log, onArrived: (core) => room.arrived(core) });
     this.#splice = new CallSplice({
       ...options.splice,
       clock,
       metrics,
       onPlayed: (played) => this.#route.played(played),
+      onLevel: room ? (level) => room.heard(level) : undefined,
       reflex: options.reflex && {
         settings: options.reflex,
         log,
@@ -104,6 +119,8 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
       worker,
       splice: this.#splice,
       links,
+      takeOverGraceMs: options.takeOverGraceMs,
+      roomWay: this.#roomWay,
       clock,
       log,
       metrics,
@@ -132,17 +149,30 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
     const failed = opened.find((part) => part.status === 'rejected');
     if (failed) {
       const failure = asAntipodeError(failed.reason);
-      await call.#finish({ code: 'agent-failed', reason: failure.message }, true);
+      // A session of another POP outlives the attempt: its core waits on for a POP that can.
+      const code = options.request.adopt ? 'replaced' : 'agent-failed';
+      await call.#finish({ code, reason: failure.message }, true);
       throw failure;
     }
     if (call.#end) throw new AntipodeError('ERR_SESSION_ENDED', call.#end.reason);
     call.#watch.awaitConnection();
+    options.room?.open(call.#seated(call.#roomWay!));
     return call;
   }
 
   /** Of the core that has it now. */
   get epoch(): number {
     return this.#route.epoch;
+  }
+
+  /** Node id of that core. */
+  get coreId(): string {
+    return this.#route.coreId;
+  }
+
+  /** Its room, as its client sees it; null when it has an agent of its own. */
+  get room(): CallRoom | null {
+    return this.#options.room;
   }
 
   /** Why it ended, or null. */
@@ -170,14 +200,21 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
     return this.#present().restartIce(transportId);
   }
 
-  /** Once, and only Opus. @throws ERR_MEDIA_STATE, ERR_MEDIA_PARAMETERS, ERR_MEDIA_WORKER_DIED, ERR_SESSION_ENDED */
-  async produce(transportId: string, rtpParameters: unknown): Promise<{ producerId: string }> {
-    return this.#counted(this.#present().produce(transportId, rtpParameters));
+  /** Once, and only Opus; in a room video too, once. @throws ERR_MEDIA_STATE, ERR_MEDIA_PARAMETERS, ERR_MEDIA_WORKER_DIED, ERR_SESSION_ENDED */
+  async produce(
+    transportId: string,
+    rtpParameters: unknown,
+    kind: MediaKind = 'audio',
+  ): Promise<{ producerId: string }> {
+    return this.#counted(this.#present().produce(transportId, rtpParameters, kind));
   }
 
-  /** Once. @throws ERR_MEDIA_STATE, ERR_MEDIA_PARAMETERS, ERR_MEDIA_WORKER_DIED, ERR_SESSION_ENDED */
-  async consume(transportId: string, rtpCapabilities: unknown): Promise<CallerConsumer> {
-    return this.#counted(this.#present().consume(transportId, rtpCapabilities));
+  /**
+   * The agent's voice, or the stream of another in the room; each once.
+   * @throws ERR_MEDIA_STATE, ERR_MEDIA_PARAMETERS, ERR_MEDIA_WORKER_DIED, ERR_SESSION_ENDED
+   */
+  async consume(transportId: string, rtpCapabilities: unknown, producerId?: string): Promise<CallerConsumer> {
+    return this.#counted(this.#present().consume(transportId, rtpCapabilities, producerId));
   }
 
   /**
@@ -206,6 +243,7 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
         caller,
         downlinkProducerId: this.#splice.downlinkProducerId,
         onUplink: (packet) => this.#splice.tap.push(packet),
+        room: this.#options.room ?? undefined,
         onChange: () => this.#onMediaChange(),
       }),
     );
@@ -226,6 +264,15 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
   /** The client lost or regained its signaling; told to the core. */
   callerConnection(state: 'connected' | 'disconnected'): void {
     if (!this.#end) this.#route.callerConnection(state);
+  }
+
+  /**
+   * Moves the call to another core while its own goes on. When that does not come about it goes on where it is.
+   * @throws ERR_HANDOVER_REFUSED with the reason, what placement says, ERR_SESSION_ENDED
+   */
+  async handOver(request: HandOverRequest): Promise<HandedOver> {
+    this.#assertRunning();
+    return this.#route.handOver(request);
   }
 
   /** Ends the call; resolves when the core knows or can't be told. Idempotent: the first reason counts. */
@@ -292,6 +339,7 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
       worker: this.worker,
       downlinkProducerId: () => this.#splice.downlinkProducerId,
       onUplink: (packet) => this.#splice.tap.push(packet),
+      room: this.#options.room ?? undefined,
       onChange: () => this.#onMediaChange(),
     });
     if (this.#end) {
@@ -309,6 +357,17 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
     this.#watch.awaitConnection();
     await this.#built.promise;
     await this.#openMedia();
+  }
+
+  /** What the room asks of this call. */
+  #seated(way: RoomWay): SeatedCall {
+    return {
+      notice: (notice, participant) => this.#guard(() => this.emit('participant', notice, participant)),
+      muted: (muted) => way.muted(muted),
+      shareVideo: (producer) => way.video(producer),
+      removed: () => void this.#finish({ code: 'deleted', reason: 'A moderator ended this call.' }, true),
+      order: (participantId, order) => way.order(participantId, order),
+    };
   }
 
   #onMediaChange(): void {
@@ -359,6 +418,8 @@ export class EdgeCall extends EventEmitter<EdgeCallEvents> {
   async #close(end: SessionEnd, tellCore: boolean): Promise<void> {
     const { log, metrics, onEnded } = this.#options;
     this.#end = end;
+    this.#options.room?.leave();
+    this.#roomWay?.close();
     this.#watch.close();
     this.#holdTimer?.cancel();
     this.#built.reject(new AntipodeError('ERR_SESSION_ENDED', end.reason));

@@ -25,6 +25,7 @@ const DOWNLINK_RESULTS: DownlinkResult[] = [
   'overflow',
 ];
 const TAKE_OVER_SECONDS_BUCKETS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10];
+const HAND_OVER_SECONDS_BUCKETS = [0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2];
 const HELD_SECONDS_BUCKETS = [0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1, 1.5, 2, 5];
 
 export class EdgeMetrics {
@@ -36,6 +37,8 @@ export class EdgeMetrics {
   readonly staleEvents: Counter;
   readonly takeOvers: Counter<'reason' | 'outcome'>;
   readonly takeOverGap: Histogram;
+  readonly handOvers: Counter<'reason' | 'outcome'>;
+  readonly handOverGap: Histogram<'reason'>;
   readonly reflexDucks: Counter<'outcome'>;
   readonly reflexHeld: Histogram;
   readonly reflexUnavailable: Counter;
@@ -65,6 +68,19 @@ export class EdgeMetrics {
       'antipode_edge_take_over_gap_seconds',
       'How long a call that was taken over was without an agent, the detection included.',
       TAKE_OVER_SECONDS_BUCKETS,
+    );
+    this.handOvers = counter(
+      registry,
+      'antipode_edge_hand_overs_total',
+      'Calls that were to move to another core while their own lives.',
+      ['reason', 'outcome'],
+    );
+    this.handOverGap = histogram(
+      registry,
+      'antipode_edge_hand_over_gap_seconds',
+      'From the pause of the core that a living call left until the next one heard and might speak.',
+      HAND_OVER_SECONDS_BUCKETS,
+      ['reason'],
     );
     this.reflexDucks = counter(
       registry,

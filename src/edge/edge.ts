@@ -4,23 +4,31 @@
  */
 import { randomInt } from 'node:crypto';
 import type { SessionEnd } from '../agent/client-events.ts';
-import { MediaWorker, type MediaWorkerUsage, type NodeIdentity } from '../backbone/index.ts';
+import { MediaWorker, type MediaWorkerUsage, type RenewableIdentity } from '../backbone/index.ts';
 import type { Clock } from '../clock.ts';
-import type { Config } from '../config/index.ts';
+import { backboneWays, type Config } from '../config/index.ts';
 import { AntipodeError } from '../errors.ts';
 import type { Logger, Registry } from '../telemetry/index.ts';
 import type { CallRequest } from './call-request.ts';
+import { CallRoom } from './call-room.ts';
 import { type ClientRtpCapabilities, clientRtpCapabilities } from './client-rtp.ts';
+import type { MeasuredPath } from './core-link.ts';
 import { CoreLinks } from './core-links.ts';
 import type { DownlinkResult } from './downlink-writer.ts';
+import { DrainedCores } from './drained-cores.ts';
 import { EdgeCall, type EdgeCallStats } from './edge-call.ts';
 import { EdgeMetrics } from './edge-metrics.ts';
+import { PathMetrics } from './path-metrics.ts';
+import type { MeasuredWay } from './pipe-set.ts';
+import type { EdgeRoom } from './room.ts';
+import { roomMetrics } from './room-metrics.ts';
+import { type EdgeRoomStats, EdgeRooms } from './rooms.ts';
 import type { UplinkResult } from './uplink-tap.ts';
 
 export interface EdgeOptions {
   config: Config;
   nodeId: string;
-  identity: NodeIdentity;
+  identity: RenewableIdentity;
   clock: Clock;
   log: Logger;
   metrics: Registry;
@@ -38,9 +46,20 @@ export interface EdgeWorkerStats {
 
 export interface EdgeStats {
   workers: EdgeWorkerStats[];
-  cores: { nodeId: string; up: boolean; rttMs: number | null; sessions: number; pipes: number }[];
+  cores: {
+    nodeId: string;
+    up: boolean;
+    rttMs: number | null;
+    sessions: number;
+    pipes: number;
+    /** By which address the control channel reaches it. */
+    controlWay: string;
+    /** And media. */
+    ways: MeasuredWay[];
+  }[];
   /** Calls that run now. */
   calls: EdgeCallStats[];
+  rooms: EdgeRoomStats[];
   /** Packets of all calls since the start, those that ended included. */
   uplink: Record<UplinkResult, number>;
   downlink: Record<DownlinkResult, number>;
@@ -50,6 +69,8 @@ interface EdgeParts {
   options: EdgeOptions;
   workers: MediaWorker[];
   links: CoreLinks;
+  rooms: EdgeRooms;
+  drained: { cores: DrainedCores | null };
   metrics: EdgeMetrics;
 }
 
@@ -57,6 +78,8 @@ export class Edge {
   readonly #options: EdgeOptions;
   readonly #workers: MediaWorker[];
   readonly #links: CoreLinks;
+  readonly #rooms: EdgeRooms;
+  readonly #drained: DrainedCores;
   readonly #metrics: EdgeMetrics;
   readonly #calls = new Map<string, EdgeCall>();
   /** Sessions whose call is being opened, and the worker that it will be on. */
@@ -64,10 +87,14 @@ export class Edge {
   #nextSsrc = randomInt(1, 0x7fff_ffff);
   #closing: Promise<void> | null = null;
 
-  private constructor({ options, workers, links, metrics }: EdgeParts) {
+  private constructor({ options, workers, links, rooms, drained, metrics }: EdgeParts) {
     this.#options = options;
     this.#workers = workers;
     this.#links = links;
+    this.#rooms = rooms;
+    const { clock, log } = options;
+    this.#drained = new DrainedCores({ calls: () => this.#calls.values(), clock, log });
+    drained.cores = this.#drained;
     this.#metrics = metrics;
     for (const worker of workers) {
       worker.on('died', () => this.#onWorker(worker, (call) => call.workerDied()));
@@ -97,23 +124,41 @@ export class Edge {
       await Promise.all(workers.map((worker) => worker.close()));
       throw failed.reason;
     }
+    const rooms = new EdgeRooms({ nodeId, clock, log, metrics: roomMetrics(metrics) });
+    // No channel is open before the edge stands.
+    const drained: EdgeParts['drained'] = { cores: null };
     const links = new CoreLinks({
       identity,
       region: config.node.region,
       requestTimeoutMs: config.backbone.requestTimeoutMs,
-      listenIp: config.backbone.listenIp,
-      announcedAddress: config.backbone.announcedAddress,
+      ways: backboneWays(config.backbone),
+      suspectAfterMs: config.backbone.suspectAfterMs,
       ports: config.backbone.ports,
+      dialFrom: config.backbone.dialFrom,
       clock,
       log,
       metrics,
+      onDraining: ({ coreNodeId }, withinMs) => drained.cores?.told(coreNodeId, withinMs),
+      onRoom: (link, event) => rooms.told(link, ...event),
+      onWayChanged: (way, left) => paths.changes.inc({ way, left }),
     });
-    return new Edge({ options, workers, links, metrics: new EdgeMetrics(metrics) });
+    const paths = new PathMetrics(metrics, () => links.all);
+    return new Edge({ options, workers, links, rooms, drained, metrics: new EdgeMetrics(metrics) });
   }
 
   /** What clients load their device with: audio only. */
   get routerRtpCapabilities(): ClientRtpCapabilities {
     return clientRtpCapabilities((this.#workers[0] as MediaWorker).router);
+  }
+
+  /** And in rooms: video too. */
+  get roomRtpCapabilities(): ClientRtpCapabilities {
+    return clientRtpCapabilities((this.#workers[0] as MediaWorker).router, ['audio', 'video']);
+  }
+
+  /** A room with callers here, or nothing. */
+  room(name: string): EdgeRoom | undefined {
+    return this.#rooms.get(name);
   }
 
   get callCount(): number {
@@ -136,12 +181,13 @@ export class Edge {
       throw new AntipodeError('ERR_MEDIA_STATE', 'This session has a call at this POP already.');
     }
     const { config, clock, log } = this.#options;
-    const worker = this.#leastLoaded();
+    const { worker, room } = this.#placeFor(request);
     this.#opening.set(sessionId, worker);
     try {
       const call = await EdgeCall.open({
         request,
         worker,
+        room,
         links: this.#links,
         splice: {
           ringSeconds: config.edge.uplinkRingSeconds,
@@ -155,6 +201,7 @@ export class Edge {
         announcedAddress: config.edge.announcedAddress,
         mediaConnectTimeoutMs: config.limits.mediaConnectTimeoutMs,
         resumeWindowMs: config.limits.resumeWindowMs,
+        takeOverGraceMs: config.edge.takeOver.graceMs,
         clock,
         log,
         metrics: this.#metrics,
@@ -171,6 +218,7 @@ export class Edge {
       }
       this.#calls.set(sessionId, call);
       this.#metrics.calls.set(this.#calls.size);
+      this.#drained.opened(call);
       return call;
     } finally {
       this.#opening.delete(sessionId);
@@ -178,10 +226,20 @@ export class Edge {
   }
 
   /** Round trips to the cores that this POP is connected to, where enough were measured. */
-  paths(): { coreNodeId: string; p50: number; p95: number }[] {
+  paths(): (MeasuredPath & { coreNodeId: string; way: string | null; region: string; sessions: number })[] {
     return this.#links.all.flatMap((link) => {
-      const spread = link.up ? link.rttSpread() : null;
-      return spread === null ? [] : [{ coreNodeId: link.coreNodeId, ...spread }];
+      const path = link.path;
+      return path === null
+        ? []
+        : [
+            {
+              coreNodeId: link.coreNodeId,
+              way: link.mediaWay,
+              region: link.coreRegion,
+              sessions: link.sessionCount,
+              ...path,
+            },
+          ];
     });
   }
 
@@ -198,8 +256,11 @@ export class Edge {
         rttMs: link.rttMs(),
         sessions: link.sessionCount,
         pipes: link.pipeCount,
+        controlWay: link.controlWay,
+        ways: link.ways,
       })),
       calls: [...this.#calls.values()].map((call) => call.stats()),
+      rooms: this.#rooms.stats(),
       uplink: { ...this.#metrics.uplinkTotals },
       downlink: { ...this.#metrics.downlinkTotals },
     };
@@ -219,6 +280,8 @@ export class Edge {
   async #close(end: SessionEnd): Promise<void> {
     await Promise.allSettled([...this.#calls.values()].map((call) => call.close(end)));
     this.#links.close();
+    this.#drained.close();
+    this.#rooms.close();
     await Promise.all(this.#workers.map((worker) => worker.close()));
   }
 
@@ -232,10 +295,18 @@ export class Edge {
     for (const call of [...this.#calls.values()]) if (call.worker === worker) tell(call);
   }
 
+  /** All callers of a room are on one worker, so that they hear each other there. */
+  #placeFor({ sessionId, room: name, seat }: CallRequest): { worker: MediaWorker; room: CallRoom | null } {
+    if (!seat) return { worker: this.#leastLoaded(), room: null };
+    const room = this.#rooms.open(name, () => this.#leastLoaded());
+    if (!room.worker.alive) throw workerReplaced();
+    return { worker: room.worker, room: new CallRoom(room, room.enter({ sessionId, ...seat })) };
+  }
+
   #leastLoaded(): MediaWorker {
     const alive = this.#workers.filter((worker) => worker.alive);
     const [first, ...others] = alive;
-    if (!first) throw new AntipodeError('ERR_MEDIA_WORKER_DIED', 'The media process is being replaced; try again.');
+    if (!first) throw workerReplaced();
     return others.reduce((least, worker) => (this.#callsOn(worker) < this.#callsOn(least) ? worker : least), first);
   }
 
@@ -252,4 +323,8 @@ export class Edge {
     this.#nextSsrc = ssrc === 0xffff_ffff ? 1 : ssrc + 1;
     return ssrc;
   }
+}
+
+function workerReplaced(): AntipodeError {
+  return new AntipodeError('ERR_MEDIA_WORKER_DIED', 'The media process is being replaced; try again.');
 }

@@ -27,11 +27,16 @@ export class CallJournal {
   #newest = 0;
   #characters = 0;
   #givenUp = false;
-  /** What the next core is told; until that one has written, the one after it is told the same. */
+  /** What this core was told; until it has written, the one after it is told the same. */
   #resume: Resume | null = null;
 
   constructor(options: CallJournalOptions = {}) {
     this.#options = options;
+  }
+
+  /** Number of the newest note; 0 before the first. */
+  get newest(): number {
+    return this.#newest;
   }
 
   /** What the notes add up to; null when there are none of an agent's, or they were too many. */
@@ -67,15 +72,18 @@ export class CallJournal {
   }
 
   /**
-   * Another core writes from now on, in its own numbering.
-   * @param playedTimestamp how far the former one was played
-   * @returns what it is to be told; null when there is nothing to go on with
+   * Another core may write from now on, in its own numbering and its own journal; this one stays as it is.
+   * @param playedTimestamp how far the present one was played
+   * @returns what that core is to be told, null when there is nothing to go on with, and its journal
    */
-  nextEpoch(playedTimestamp: number | null): Resume | null {
+  following(playedTimestamp: number | null): { resume: Resume | null; journal: CallJournal } {
     const { state } = this;
-    if (state !== null) this.#resume ??= { journal: fitted(state), playedTimestamp };
-    this.#newest = 0;
-    return this.#resume;
+    const journal = new CallJournal(this.#options);
+    journal.#state = this.#state;
+    journal.#characters = this.#characters;
+    journal.#givenUp = this.#givenUp;
+    journal.#resume = this.#resume ?? (state === null ? null : { journal: fitted(state), playedTimestamp });
+    return { resume: journal.#resume, journal };
   }
 
   #add(note: WireNote): void {

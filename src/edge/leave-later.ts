@@ -24,7 +24,7 @@ export function leaveLater(
   const tell = async (): Promise<void> => {
     leave();
     try {
-      await link.request('session.detach', { ...former, end: END });
+      await link.request('session.detach', { ...former, end: END, elsewhere: true });
     } catch (error) {
       log.warn({ core: link.coreNodeId, code: asAntipodeError(error).code }, 'a former core could not be told');
     }

@@ -4,6 +4,7 @@
  */
 import type { Consumer, PlainTransport, Producer } from 'mediasoup/types';
 import { type MediaWorker, opusProducerParameters, PIPE_OPUS_PAYLOAD_TYPE } from '../backbone/index.ts';
+import type { MediaRoom } from './caller-media.ts';
 import { directCapabilities } from './direct-capabilities.ts';
 import { mediaFailure } from './media-failure.ts';
 
@@ -35,6 +36,8 @@ export interface PlainMediaOptions {
   downlinkProducerId: string;
   /** Takes each RTP packet of the caller; the buffer is its own. */
   onUplink: (packet: Buffer) => void;
+  /** In a room: what the others hear of the caller. */
+  room?: Pick<MediaRoom, 'muted' | 'produces'> | undefined;
   /** Called whenever one of the getters may say something else. */
   onChange: () => void;
 }
@@ -71,6 +74,7 @@ export class PlainMedia {
       const producer: Producer = await transport.produce({
         kind: 'audio',
         rtpParameters: opusProducerParameters(caller.ssrc),
+        paused: options.room?.muted ?? false,
       });
       const listener: Consumer = await direct.consume({
         producerId: producer.id,
@@ -88,6 +92,7 @@ export class PlainMedia {
         srtpParameters,
         payloadType: PIPE_OPUS_PAYLOAD_TYPE,
       };
+      options.room?.produces(producer);
       return new PlainMedia(transport, door, onChange);
     } catch (error) {
       transport?.close();

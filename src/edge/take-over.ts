@@ -37,8 +37,6 @@ export interface Resume {
   playedTimestamp: number | null;
 }
 
-/** A channel that is down for longer than this has lost its core: one that only broke is up again by then. */
-export const CHANNEL_GRACE_MS = 300;
 /** A call is given up when nobody has taken it by then. */
 export const TAKE_OVER_TIMEOUT_MS = 10_000;
 const RETRY_MS = 100;
@@ -46,6 +44,8 @@ const RETRY_MS = 100;
 const MAX_RESUME_BYTES = 180_000;
 
 export interface TakeOverTries {
+  /** Asked first: the core that was to be left and may still have the call. Absent: it is gone. */
+  first?: () => Promise<Successor>;
   request: Omit<TakeOverRequest, 'excludedCores' | 'epoch'>;
   find: FindSuccessor;
   /** Epoch of the newest core that was tried. */
@@ -64,10 +64,14 @@ export async function takeOver(tries: TakeOverTries): Promise<void> {
   const { request, find, clock, signal } = tries;
   const untilMs = clock.now() + TAKE_OVER_TIMEOUT_MS;
   let excluded = new Set([tries.lostCore]);
+  let { first } = tries;
   for (;;) {
     let core: string | null = null;
     try {
-      const successor = await find({ ...request, epoch: tries.epoch(), excludedCores: [...excluded] });
+      const own = first;
+      first = undefined;
+      const asked = { ...request, epoch: tries.epoch(), excludedCores: [...excluded] };
+      const successor = await (own ? own() : find(asked));
       signal.throwIfAborted();
       core = successor.core.nodeId;
       await tries.attach(successor);

@@ -101,6 +101,7 @@ export class UplinkTap {
   /** Up to this number it goes out again for another core. */
   #replayTo = 0;
   #backlogTimer: Timer | null = null;
+  #catchingUp: PromiseWithResolvers<void> | null = null;
   #closed = false;
   #received = 0;
   #kept = 0;
@@ -157,10 +158,13 @@ export class UplinkTap {
     this.#sendBacklog();
   }
 
-  /** The next `attach` begins with packet `from`, or the oldest that the ring holds: what was forwarded goes out again. */
-  rewind(from: number): void {
+  /**
+   * The next `attach` begins with packet `from`, or the oldest that the ring holds: what was forwarded goes out again.
+   * @param how `alone`: few other calls do so at the same time, so it may hurry
+   */
+  rewind(from: number, { alone = false }: { alone?: boolean } = {}): void {
     this.#cursor = Math.min(this.#cursor, Math.max(from, this.#firstNumber, this.#ring.floor));
-    this.#replayTo = this.#ring.newest;
+    this.#replayTo = alone ? 0 : this.#ring.newest;
   }
 
   /** Packets wait in the ring again. Idempotent. */
@@ -168,6 +172,14 @@ export class UplinkTap {
     this.#send = null;
     this.#backlogTimer?.cancel();
     this.#backlogTimer = null;
+    this.#endBacklog();
+  }
+
+  /** Resolves when nothing waits any more and packets leave as they come, or by a `detach`. */
+  get caughtUp(): Promise<void> {
+    if (!this.#backlogTimer) return Promise.resolve();
+    this.#catchingUp ??= Promise.withResolvers<void>();
+    return this.#catchingUp.promise;
   }
 
   /**
@@ -205,8 +217,10 @@ export class UplinkTap {
     if (!this.#numbering.accept(view.ssrc, view.wireSequenceNumber, view.timestamp, nowMs)) return 'late';
     const number = this.#numbering.number;
     if (this.#ring.has(number)) return 'duplicate';
+    const level = levelOf(view);
     const ours = buildRtp({
       payloadType: PIPE_OPUS_PAYLOAD_TYPE,
+      audioLevel: level,
       marker: view.marker,
       sequenceNumber: number,
       timestamp: this.#numbering.timestamp,
@@ -216,7 +230,7 @@ export class UplinkTap {
     if (!this.#ring.put(number, nowMs, ours)) return 'late';
     this.#kept += 1;
     this.#measure(number, this.#numbering.timestamp);
-    this.#readLevel(view, nowMs);
+    this.#readLevel(level, nowMs);
     if (!this.#send) return null;
     if (number < this.#cursor) this.#forward(ours);
     else if (!this.#backlogTimer) {
@@ -239,9 +253,17 @@ export class UplinkTap {
         this.#forward(held.packet);
       } else if (number < this.#ring.floor || this.#ring.has(number)) this.#count('overwritten');
     }
-    if (this.#cursor > this.#ring.newest || !this.#send) return;
+    if (this.#cursor > this.#ring.newest || !this.#send) {
+      this.#endBacklog();
+      return;
+    }
     const waitMs = replays ? REPLAY_INTERVAL_MS : BACKLOG_INTERVAL_MS;
     this.#backlogTimer = this.#clock.setTimeout(() => this.#sendBacklog(), waitMs);
+  }
+
+  #endBacklog(): void {
+    this.#catchingUp?.resolve();
+    this.#catchingUp = null;
   }
 
   #forward(packet: Buffer): void {
@@ -269,13 +291,11 @@ export class UplinkTap {
     this.#lastTimestamp = timestamp;
   }
 
-  #readLevel(view: RtpView, nowMs: number): void {
-    const value = view.extension(AUDIO_LEVEL_EXTENSION_ID);
-    if (!value || value.length < 1) {
+  #readLevel(byte: number | undefined, nowMs: number): void {
+    if (byte === undefined) {
       this.#options.onNoLevel?.();
       return;
     }
-    const byte = value.readUInt8(0);
     this.#hasLevel = true;
     this.#level.dbov = -(byte & 0x7f);
     this.#level.voice = (byte & 0x80) !== 0;
@@ -287,4 +307,10 @@ export class UplinkTap {
     this.#results[result] += 1;
     this.#options.onResult?.(result);
   }
+}
+
+/** The byte of RFC 6464, where the packet carries one. */
+function levelOf(view: RtpView): number | undefined {
+  const value = view.extension(AUDIO_LEVEL_EXTENSION_ID);
+  return value === null || value.length === 0 ? undefined : value.readUInt8(0);
 }

@@ -141,6 +141,7 @@ function differences(chosen: PlanCandidate, other: PlanCandidate): string {
 export const PART_NAMES: Readonly<Record<string, string>> = {
   callerPop: 'caller to POP',
   popCore: 'POP to core',
+  popCoreQuality: 'loss and jitter on that way',
   stt: 'speech to text',
   llm: 'language model',
   tts: 'text to speech',

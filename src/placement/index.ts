@@ -25,7 +25,7 @@ export {
 } from './explanation.ts';
 export { heldPins } from './held-pins.ts';
 export { knownAgents } from './known-agents.ts';
-export type { PathMeasurement } from './paths.ts';
+export { PathBook, type PathMeasurement } from './paths.ts';
 export { type Pin, parsePin, parsePins, pinInWords, pinsText } from './pin.ts';
 export {
   drawOf,
@@ -55,6 +55,7 @@ export {
   type ResidencyRecordView,
   residencyRecordSchema,
 } from './residency-record.ts';
+export { type TerraformWorldOptions, worldFromTerraform } from './terraform-world.ts';
 export {
   type ReadWorld,
   readWorldDocument,

@@ -4,6 +4,7 @@
  */
 import type { PlacedAgent } from './agent-legs.ts';
 import type { AiEndpoint, SeenFrom } from './endpoint.ts';
+import { type PathQuality, qualityCostMs } from './path-quality.ts';
 
 /** More than both. */
 const TIME = { ms: 5, share: 0.05 } as const;
@@ -36,6 +37,11 @@ export function haveLegsMoved(
 function isNear(seen: SeenFrom, before: readonly SeenFrom[]): boolean {
   const old = before.find(({ core }) => core === seen.core);
   return old !== undefined && !haveTimesMoved(old, seen);
+}
+
+/** By what they cost. */
+export function hasQualityMoved(before: PathQuality, after: PathQuality): boolean {
+  return Math.abs(qualityCostMs(after) - qualityCostMs(before)) > TIME.ms;
 }
 
 interface Times {

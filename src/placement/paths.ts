@@ -5,13 +5,14 @@
  */
 import { readFileSync } from 'node:fs';
 import { AntipodeError } from '../errors.ts';
-import { haveTimesMoved } from './material.ts';
+import { hasQualityMoved, haveTimesMoved } from './material.ts';
+import type { PathQuality } from './path-quality.ts';
 import { type Coordinates, distanceKm, type Region, type Regions } from './regions.ts';
 
 export const PATH_SOURCES = ['measured', 'operator', 'matrix', 'distance', 'assumed'] as const;
 export type PathSource = (typeof PATH_SOURCES)[number];
 
-export interface PathEstimate {
+export interface PathEstimate extends PathQuality {
   /** Round trip, ms. */
   readonly p50: number;
   readonly p95: number;
@@ -21,7 +22,7 @@ export interface PathEstimate {
 }
 
 /** A measured path, as a node tells it. */
-export interface PathMeasurement {
+export interface PathMeasurement extends PathQuality {
   readonly from: string;
   readonly to: string;
   readonly p50: number;
@@ -76,7 +77,9 @@ export class PathBook {
    */
   measure(measurement: PathMeasurement): PathEstimate | null {
     const { from, to, p50, p95, atMs } = measurement;
+    const { jitterMs = null, loss = null } = measurement;
     if (![p50, p95, atMs].every(Number.isFinite) || p50 < 0 || p95 < p50) return null;
+    if (!(jitterMs === null || jitterMs >= 0) || !(loss === null || (loss >= 0 && loss <= 1))) return null;
     if (this.#regions.get(from) === null || this.#regions.get(to) === null) return null;
     const prior = this.#withoutMeasurement(from, to);
     const { lowest, highest } = measurementBounds(prior.p50, this.#lightMs(from, to));
@@ -85,9 +88,13 @@ export class PathBook {
     const before = this.#measured.get(key(from, to));
     this.#measured.set(key(from, to), bounded);
     // The same as before, or nearly, outdates nothing.
-    const isNews = before === undefined || atMs - before.atMs > this.#ttlMs || haveTimesMoved(before, bounded);
+    const isNews =
+      before === undefined ||
+      atMs - before.atMs > this.#ttlMs ||
+      haveTimesMoved(before, bounded) ||
+      hasQualityMoved(before, bounded);
     if (isNews) this.version += 1;
-    return { p50: bounded.p50, p95: bounded.p95, source: 'measured', ageMs: 0 };
+    return { p50: bounded.p50, p95: bounded.p95, ...qualityOf(bounded), source: 'measured', ageMs: 0 };
   }
 
   /** Measurements that still count. */
@@ -101,7 +108,8 @@ export class PathBook {
       // A time to come is a clock that jumped.
       if (measured === undefined || measured.atMs > nowMs + 1_000) continue;
       const ageMs = Math.max(0, nowMs - measured.atMs);
-      if (ageMs <= this.#ttlMs) return { p50: measured.p50, p95: measured.p95, source: 'measured', ageMs };
+      const { p50, p95 } = measured;
+      if (ageMs <= this.#ttlMs) return { p50, p95, ...qualityOf(measured), source: 'measured', ageMs };
     }
     return this.#withoutMeasurement(from, to);
   }
@@ -185,6 +193,11 @@ function parseMatrix(csv: string): Map<string, { p50: number; p95: number }> {
     matrix.set(key(from, to), { p50, p95: p50 + (p90 - p50) * P95_OF_P90 });
   }
   return matrix;
+}
+
+/** As far as it was measured. */
+function qualityOf({ jitterMs = null, loss = null }: PathQuality): PathQuality {
+  return { ...(jitterMs !== null && { jitterMs }), ...(loss !== null && { loss }) };
 }
 
 function key(from: string, to: string): string {

@@ -21,10 +21,12 @@ import {
   soonestPop,
 } from './caller-probes.ts';
 import { heldPins } from './held-pins.ts';
+import { keptOutside } from './kept-within.ts';
 import { knownAgents } from './known-agents.ts';
 import { NodeWatch } from './node-watch.ts';
+import type { PathQuality } from './path-quality.ts';
 import type { PathEstimate, PathMeasurement } from './paths.ts';
-import { type Pin, parsePins } from './pin.ts';
+import { forbiddingPin, type Pin, parsePins, pinInWords } from './pin.ts';
 import { type PlacementMetrics, placementMetrics } from './placement-metrics.ts';
 import { type Compiled, PlanBook, type PlanBookOptions } from './plan-book.ts';
 import type { PlanCandidate, PlanChoice, PlanOutcome, PlanRequest } from './plan-types.ts';
@@ -78,6 +80,15 @@ export interface ToolHost {
   /** The tool's server in the policy. */
   readonly service: string;
   readonly region: string;
+}
+
+/** Where a running session would be better. */
+export interface BetterPlace {
+  readonly coreNode: string;
+  readonly coreRegion: string;
+  /** Predicted voice to voice, p50, where it is and there. */
+  readonly hereMs: number;
+  readonly thereMs: number;
 }
 
 type Refused = NonNullable<PlanOutcome['refused']>;
@@ -158,6 +169,30 @@ export class PlacementService implements Disposable {
     return isOpen ? best.pop : null;
   }
 
+  /**
+   * A core in a better region for a session that runs at `ask.current`, by the policy's rule for moves; null when it is
+   * well where it is, or nothing moves. Promises nothing.
+   * @throws as `place`, but not that nobody has room
+   */
+  async better(ask: PlaceAsk & { current: { coreRegion: string; coreNode: string } }): Promise<BetterPlace | null> {
+    const asked = ask.residency === null ? [] : parsePins(ask.residency, 'request');
+    await this.#watch.fresh();
+    const compiled = this.#compiled({ now: false });
+    const rule = compiled.policy.cores.move;
+    if (rule === null) return null;
+    const { caller } = this.#believed(ask, compiled);
+    const request = this.#request({ ...ask, caller }, asked, compiled);
+    const { chosen } = compiled.plan.decideWith(request, this.#promisedSince(compiled));
+    if (chosen === null || chosen.coreRegion === ask.current.coreRegion) return null;
+    const here = compiled.plan.explain(request).find((candidate) => isAt(candidate, chosen.popRegion, ask.current));
+    const hereMs = here?.predictedMs?.p50;
+    const thereMs = chosen.predictedMs?.p50;
+    if (hereMs === undefined || thereMs === undefined) return null;
+    const gainMs = hereMs - thereMs;
+    if (gainMs < rule.betterByMs || gainMs < hereMs * rule.betterByShare) return null;
+    return { coreNode: chosen.coreNode, coreRegion: chosen.coreRegion, hereMs, thereMs };
+  }
+
   /** Those of the last world; the same array until the registry is read again. */
   get nodes(): readonly NodeRecord[] {
     return this.#watch.nodes;
@@ -174,11 +209,13 @@ export class PlacementService implements Disposable {
   }
 
   /** Takes in how far a core is from this POP; of a core that nobody knows any more it is nothing. */
-  measureCore(nodeId: string, { p50, p95 }: { p50: number; p95: number }): PathEstimate | null {
+  measureCore(nodeId: string, path: PathQuality & { p50: number; p95: number }): PathEstimate | null {
     const core = this.#watch.nodes.find((node) => node.nodeId === nodeId);
     const { pop, clock } = this.#options;
     if (core === undefined) return null;
-    return this.measure({ from: pop.region, to: core.region, p50, p95, atMs: clock.now() });
+    const { p50, p95, jitterMs = null, loss = null } = path;
+    const to = core.region;
+    return this.#plans.measureOwn({ from: pop.region, to, p50, p95, jitterMs, loss, atMs: clock.now() });
   }
 
   /** What is known, as a document that `antipode placement explain --world` reads. */
@@ -195,6 +232,19 @@ export class PlacementService implements Disposable {
     };
     const { paths } = this.#plans;
     return documentOf({ at: clock.date(), policy, nodes, agents, endpoints, paths, nowMs: clock.now(), state });
+  }
+
+  /**
+   * Why this POP may not have a session of these pins, by where it stands and what it writes down; null when it may.
+   * @throws ERR_REQUEST_MALFORMED for pins that are none
+   */
+  forbidsHere(residency: string): string | null {
+    const { pop } = this.#options;
+    const { regions } = this.#plans;
+    const pins = parsePins(residency, 'session');
+    const pin = forbiddingPin(pins, regions.get(pop.region), pop.region);
+    if (pin !== null) return `${pop.nodeId} is in ${pop.region}, outside the pin ${pinInWords(pin)}`;
+    return keptOutside({ stores: undefined, ...pop }, pins, regions)?.reason ?? null;
   }
 
   /** Whose law holds in a region, or in what the catalogue calls one; null when nobody knows. */
@@ -294,6 +344,10 @@ export class PlacementService implements Disposable {
     }
     return promised;
   }
+}
+
+function isAt({ popRegion, coreRegion }: PlanCandidate, pop: string, current: { coreRegion: string }): boolean {
+  return popRegion === pop && coreRegion === current.coreRegion;
 }
 
 /** 0..1 from a text, evenly. */

@@ -18,6 +18,7 @@ import type { PlanNode } from './plan-types.ts';
 import type { Policy } from './policy.ts';
 import type { PolicySource } from './policy-file.ts';
 import { Regions } from './regions.ts';
+import { ToldPaths } from './told-paths.ts';
 import { declarePaths, unknownRegionsOf } from './world-document.ts';
 
 export interface PlanBookOptions {
@@ -61,6 +62,9 @@ export class PlanBook {
   readonly #legs = new LegBook();
   readonly #services: MeasuredServices;
   readonly #turns = new MeasuredTurns();
+  readonly #told = new ToldPaths();
+  /** When this POP last measured the path to a region itself. */
+  readonly #ownAtMs = new Map<string, number>();
   /** The endpoints with what was measured of them, for these agents and this policy. */
   #measured: { readonly of: string; readonly atMs: number; readonly endpoints: readonly AiEndpoint[] } | null = null;
   /** Whose measurements were taken in last. */
@@ -102,6 +106,13 @@ export class PlanBook {
     if (known !== null) return known.jurisdiction;
     const law = region.toUpperCase();
     return this.#regions.all.some(({ jurisdiction }) => jurisdiction === law) ? law : null;
+  }
+
+  /** As `measure`, for what this POP measured itself: others of its region are not heard meanwhile. */
+  measureOwn(measurement: PathMeasurement): PathEstimate | null {
+    const kept = this.measure(measurement);
+    if (kept !== null) this.#ownAtMs.set(measurement.to, measurement.atMs);
+    return kept;
   }
 
   /** Takes a measured path in; what is impossible is bounded or refused, counted and logged. */
@@ -192,6 +203,12 @@ export class PlanBook {
     const cores = records.filter(({ role }) => role === 'core');
     this.#services.take(cores, readAtMs);
     this.#turns.take(cores, readAtMs);
+    const { pop, isPop = true } = this.#options;
+    const ttlMs = this.#policy.latency.measurementTtlSeconds * 1_000;
+    for (const told of this.#told.take(records, readAtMs, ttlMs, isPop ? pop.nodeId : null)) {
+      const ownAtMs = isPop && told.from === pop.region ? this.#ownAtMs.get(told.to) : undefined;
+      if (ownAtMs === undefined || readAtMs - ownAtMs > ttlMs) this.measure(told);
+    }
   }
 
   #followPolicy(): void {

@@ -5,7 +5,7 @@
  * hard constraints; gathers no facts and keeps no promises.
  *
  * The model, in milliseconds: voice to voice = caller-POP + POP-core (a round trip of each: the question there, the
- * answer back) + for each leg k x (core-endpoint + service time) + endpointing (endpointing.ts). p50 is the sum of the
+ * answer back) + what loss and jitter between POP and core cost (path-quality.ts) + for each leg k x (core-endpoint + service time) + endpointing (endpointing.ts). p50 is the sum of the
  * parts' p50; p95 takes the parts as independent: p50 + the root of the sum of the squared distances.
  */
 import type { AiEndpoint } from './endpoint.ts';
@@ -13,6 +13,7 @@ import { endpointingPart } from './endpointing.ts';
 import { keptOutside } from './kept-within.ts';
 import { type LegTable, LegTables, MAX_TABLES, pinsKey, spreadOf } from './leg-tables.ts';
 import { measuredFigures } from './measured-figures.ts';
+import { qualityCostMs } from './path-quality.ts';
 import { type PathEstimate, type PathSource, pathFrom } from './paths.ts';
 import { contradiction, forbiddingPin, type Pin, pinInWords } from './pin.ts';
 import type {
@@ -61,6 +62,8 @@ export class Plan {
   /** Path of POP region i to core region j at i * cores + j. */
   readonly #paths: readonly PathEstimate[];
   readonly #spreads: Float64Array;
+  /** What loss and jitter cost on each, ms. */
+  readonly #qualities: Float64Array;
   readonly #legs: LegTables;
   readonly #forbidden = new Map<string, Forbidden>();
 
@@ -73,6 +76,7 @@ export class Plan {
       this.#cores.map((core) => world.paths.between(pop.name, core.name, nowMs)),
     );
     this.#spreads = Float64Array.from(this.#paths, spreadOf);
+    this.#qualities = Float64Array.from(this.#paths, qualityCostMs);
     const { regions, paths, endpoints } = world;
     const cores = this.#cores.map(({ name }) => name);
     this.#legs = new LegTables({ regions, paths, endpoints, policy, cores, nowMs });
@@ -159,7 +163,8 @@ export class Plan {
       for (let core = 0; core < cores; core++) {
         const at = pop * cores + core;
         const table = tables[core]!;
-        const p50 = access.p50 + this.#paths[at]!.p50 + table.p50 + endpointingPart(latency, table.p50);
+        const way = this.#paths[at]!.p50 + this.#qualities[at]!;
+        const p50 = access.p50 + way + table.p50 + endpointingPart(latency, table.p50);
         const tail = Math.sqrt(accessSpread + this.#spreads[at]! + table.spread);
         const score = p50 + objective.tailWeight * tail + extra[core]!;
         visit(pop, core, score, popOut || coreOut[core] === 1);
@@ -178,9 +183,11 @@ export class Plan {
     const path = this.#paths[at]!;
     const known = table.excluded === null;
     const endpointing = endpointingPart(latency, table.p50);
-    const p50 = access.p50 + path.p50 + table.p50 + endpointing;
+    const quality = this.#qualities[at]!;
+    const p50 = access.p50 + path.p50 + quality + table.p50 + endpointing;
     const tail = Math.sqrt(spreadOf(access) + this.#spreads[at]! + table.spread);
     const parts: Record<string, number> = { callerPop: access.p50, popCore: path.p50 };
+    if (quality > 0) parts.popCoreQuality = quality;
     for (const choice of table.choices) parts[choice.leg.kind] = (parts[choice.leg.kind] ?? 0) + choice.p50;
     parts.endpointing = endpointing;
     return {

@@ -122,6 +122,28 @@ export const policySchema = z.strictObject({
         .record(regionName, share)
         .default({})
         .describe('A new region takes only this share of the sessions that it could.'),
+      move: z
+        .strictObject({
+          betterByMs: z
+            .number()
+            .min(0)
+            .max(10_000)
+            .default(150)
+            .describe('So much sooner the caller must be answered there, by the predicted p50.'),
+          betterByShare: share
+            .default(0.2)
+            .describe('And so large a share of what it takes where the session is must be gained.'),
+          notWithinSeconds: z
+            .number()
+            .min(0)
+            .max(86_400)
+            .default(60)
+            .describe('A session that began or moved less long ago stays.'),
+          maxPerMinute: z.number().int().min(1).max(10_000).default(6).describe('Of one POP.'),
+        })
+        .nullable()
+        .default(null)
+        .describe('Running sessions move, between turns, to a core region that is so much better; null: none does.'),
     })
     .prefault({}),
   cost: z

@@ -95,6 +95,10 @@ const pathSchema = z
     to: word,
     p50Ms: ms,
     p95Ms: ms,
+    /** Mean difference between two round trips; null where nobody measured it. */
+    jitterMs: ms.nullable().optional(),
+    /** Share of the packets that are lost there and back; likewise. */
+    loss: z.number().min(0).max(1).nullable().optional(),
     /** How long ago it was measured. */
     ageMs: z.number().min(0).default(0),
   })
@@ -145,8 +149,8 @@ export function worldOf(document: WorldDocument, policy: Policy, nowMs = 0): Rea
   const regions = Regions.load({ ...document.regions, ...policy.regions });
   const paths = new PathBook({ regions, measurementTtlMs: policy.latency.measurementTtlSeconds * 1_000 });
   declarePaths(paths, policy);
-  for (const { from, to, p50Ms, p95Ms, ageMs } of document.paths) {
-    paths.measure({ from, to, p50: p50Ms, p95: p95Ms, atMs: nowMs - ageMs });
+  for (const { from, to, p50Ms, p95Ms, jitterMs = null, loss = null, ageMs } of document.paths) {
+    paths.measure({ from, to, p50: p50Ms, p95: p95Ms, jitterMs, loss, atMs: nowMs - ageMs });
   }
   const agents = new Map(
     Object.entries(document.agents).map(([name, { legs, residency }]): [string, PlacedAgent] => [
@@ -201,11 +205,13 @@ export function documentOf(parts: DocumentParts): WorldDocument {
       ...{ p50Ms: p50, p95Ms: p95 },
       ...(measured !== undefined && { measured: measurementDocument(measured) }),
     })),
-    paths: parts.paths.measurements(parts.nowMs).map(({ from, to, p50, p95, atMs }) => ({
+    paths: parts.paths.measurements(parts.nowMs).map(({ from, to, p50, p95, jitterMs, loss, atMs }) => ({
       from,
       to,
       p50Ms: p50,
       p95Ms: p95,
+      ...(typeof jitterMs === 'number' && { jitterMs }),
+      ...(typeof loss === 'number' && { loss }),
       ageMs: Math.max(0, parts.nowMs - atMs),
     })),
     policy: parts.policy,

@@ -19,7 +19,10 @@ export interface AnnouncerOptions {
   random?: () => number;
 }
 
+const DEFAULT_INTERVAL_MS = 500;
 const LEASE_INTERVALS = 3;
+/** The lease that every node of ours asks for. */
+export const NODE_LEASE_MS = DEFAULT_INTERVAL_MS * LEASE_INTERVALS;
 
 export class Announcer {
   readonly #options: AnnouncerOptions;
@@ -30,7 +33,7 @@ export class Announcer {
 
   private constructor(options: AnnouncerOptions) {
     this.#options = options;
-    this.#intervalMs = options.intervalMs ?? 500;
+    this.#intervalMs = options.intervalMs ?? DEFAULT_INTERVAL_MS;
   }
 
   /** Resolves once the record is there. */

@@ -9,6 +9,8 @@ export const sessionHomeSchema = z.object({
   core: z.string().min(1),
   epoch: z.number().int().min(1),
   zone: z.string().min(1),
+  /** Newest resume token that its POP has handed out, by its number; absent before the first. It never goes back. */
+  generation: z.number().int().min(1).optional(),
 });
 export type SessionHome = z.infer<typeof sessionHomeSchema>;
 
@@ -33,7 +35,8 @@ export interface SessionDirectory {
   claim(sessionId: string, home: SessionHome, leaseMs: number): Promise<void>;
   /**
    * Compare-and-set: `next` becomes the home at `expectedEpoch + 1` if the epoch is still `expectedEpoch`, whether its
-   * lease runs or not. A store that lost the home believes `expectedEpoch`.
+   * lease runs or not. A store that lost the home believes `expectedEpoch`. The same again (POP, core and epoch) is fine.
+   * Of a `generation` that is absent, the known one stays.
    * @throws ERR_REGISTRY_CONFLICT when the epoch is another; ERR_SESSION_ENDED when it was released
    */
   takeOver(

@@ -64,6 +64,12 @@ export class HomeKeeper extends EventEmitter<HomeKeeperEvents> {
     this.#homes.delete(sessionId);
   }
 
+  /** Renews one now, such as after a change of it. Never rejects: what fails is tried again with the others. */
+  async renew(sessionId: string): Promise<void> {
+    const home = this.#homes.get(sessionId);
+    if (home !== undefined) await this.#renew(sessionId, home);
+  }
+
   /** Never rejects: what fails is counted and tried again. */
   async renewAll(): Promise<void> {
     const results = await Promise.all([...this.#homes].map(([sessionId, home]) => this.#renew(sessionId, home)));

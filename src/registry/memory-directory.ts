@@ -45,7 +45,7 @@ export class MemoryDirectory implements SessionDirectory {
     demandZone(this.#zone, next.zone);
     const known = this.#current(sessionId);
     const home = { ...next, epoch: expectedEpoch + 1 };
-    const done = known?.epoch === home.epoch && known.core === home.core;
+    const done = known?.epoch === home.epoch && known.core === home.core && known.pop === home.pop;
     if (known !== null && known.epoch !== expectedEpoch && !done) throw homeConflict(sessionId, expectedEpoch, known);
     this.#put(sessionId, home, leaseMs);
     return home;
@@ -96,6 +96,8 @@ export class MemoryDirectory implements SessionDirectory {
         if (untilMs + HOME_RETENTION_MS <= nowMs) this.#entries.delete(id);
       }
     }
-    this.#entries.set(sessionId, { home: { ...home }, untilMs: nowMs + leaseMs, released: false });
+    const generation = Math.max(home.generation ?? 0, this.#entries.get(sessionId)?.home.generation ?? 0);
+    const stored = { ...home, ...(generation > 0 && { generation }) };
+    this.#entries.set(sessionId, { home: stored, untilMs: nowMs + leaseMs, released: false });
   }
 }

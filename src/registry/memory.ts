@@ -4,17 +4,22 @@ import type { Clock, Timer } from '../clock.ts';
 import { AntipodeError } from '../errors.ts';
 import { type Logger, silentLogger } from '../telemetry/index.ts';
 import { MemoryDirectory } from './memory-directory.ts';
+import { MemoryOrders } from './memory-orders.ts';
 import { NodeWatchers } from './node-watchers.ts';
 import { OnceLedger } from './once-ledger.ts';
-import type {
-  NodeChange,
-  NodeRecord,
-  NodeSubscription,
-  Registry,
-  RegistryEvents,
-  RegistryState,
-  SessionRecord,
+import {
+  LOST_NODES_MS,
+  type NodeChange,
+  type NodePresence,
+  type NodeRecord,
+  type NodeSubscription,
+  type Registry,
+  type RegistryEvents,
+  type RegistryState,
+  type SessionRecord,
 } from './registry.ts';
+import { RoomLedger } from './room-ledger.ts';
+import { pageOfOwn, readCursor, type SessionPage, type SessionQuery } from './session-list.ts';
 
 export interface MemoryRegistryOptions {
   clock: Clock;
@@ -30,8 +35,12 @@ export class MemoryRegistry implements Registry {
   readonly state: RegistryState = { connected: true, staleMs: 0 };
   readonly events = new EventEmitter<RegistryEvents>();
   readonly directory: MemoryDirectory;
+  readonly rooms: RoomLedger;
+  readonly orders: MemoryOrders;
   readonly #clock: Clock;
   readonly #nodes = new Map<string, { node: NodeRecord; text: string; untilMs: number }>();
+  /** Whose lease ran out. */
+  readonly #lost = new Map<string, { node: NodeRecord; untilMs: number }>();
   readonly #sessions = new Map<string, SessionRecord>();
   readonly #once: OnceLedger;
   readonly #watchers: NodeWatchers;
@@ -45,6 +54,8 @@ export class MemoryRegistry implements Registry {
       log: options.log ?? silentLogger,
       onEmpty: () => this.#leaseTimer?.cancel(),
     });
+    this.rooms = new RoomLedger(this.#clock);
+    this.orders = new MemoryOrders({ nodes: () => this.nodes(), log: options.log ?? silentLogger });
     this.directory = new MemoryDirectory({
       clock: this.#clock,
       zone: this.zone,
@@ -57,11 +68,15 @@ export class MemoryRegistry implements Registry {
     const text = JSON.stringify(node);
     const copy = structuredClone(node);
     this.#nodes.set(node.nodeId, { node: copy, text, untilMs: this.#clock.now() + leaseMs });
+    this.#lost.delete(node.nodeId);
     if (known?.text !== text) this.#watchers.tell([{ kind: known ? 'changed' : 'joined', node: copy }]);
     this.#scheduleExpiry();
+    this.orders.announced(node);
   }
 
   async withdraw(nodeId: string): Promise<void> {
+    this.orders.withdrawn(nodeId);
+    this.#lost.delete(nodeId);
     const known = this.#nodes.get(nodeId);
     if (!known) return;
     this.#nodes.delete(nodeId);
@@ -72,6 +87,14 @@ export class MemoryRegistry implements Registry {
   async nodes(): Promise<NodeRecord[]> {
     this.#expire();
     return [...this.#nodes.values()].map((entry) => structuredClone(entry.node));
+  }
+
+  async presences(): Promise<NodePresence[]> {
+    this.#expire();
+    const nowMs = this.#clock.now();
+    for (const [nodeId, { untilMs }] of this.#lost) if (untilMs + LOST_NODES_MS <= nowMs) this.#lost.delete(nodeId);
+    const entries = [...this.#nodes.values(), ...this.#lost.values()];
+    return entries.map(({ node, untilMs }) => ({ node: structuredClone(node), leaseMs: untilMs - nowMs }));
   }
 
   watch(listener: (change: NodeChange) => void): NodeSubscription {
@@ -96,6 +119,11 @@ export class MemoryRegistry implements Registry {
 
   async sessions(): Promise<SessionRecord[]> {
     return [...this.#sessions.values()].map((session) => structuredClone(session));
+  }
+
+  async listSessions(query: SessionQuery): Promise<SessionPage> {
+    const cursor = query.cursor === undefined ? null : readCursor(query.cursor);
+    return pageOfOwn(this.#sessions.values(), query, cursor?.[0] === 'own' ? cursor[1] : '');
   }
 
   async updateSession(
@@ -127,9 +155,12 @@ export class MemoryRegistry implements Registry {
     this.#leaseTimer?.cancel();
     this.#watchers.clear();
     this.#nodes.clear();
+    this.#lost.clear();
     this.#sessions.clear();
     this.#once.clear();
     this.directory.clear();
+    this.orders.clear();
+    this.rooms.clear();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -142,6 +173,7 @@ export class MemoryRegistry implements Registry {
     for (const [nodeId, entry] of this.#nodes) {
       if (entry.untilMs > now) continue;
       this.#nodes.delete(nodeId);
+      this.#lost.set(nodeId, entry);
       left.push({ kind: 'left', node: entry.node });
     }
     this.#watchers.tell(left);

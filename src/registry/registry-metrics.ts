@@ -11,7 +11,7 @@ import {
 
 /** Why a record of the store was not believed. */
 export type SkipReason = 'future' | 'invalid';
-export type RecordKind = 'node' | 'session' | 'home';
+export type RecordKind = 'node' | 'session' | 'home' | 'room';
 /** How a command failed: no answer in time, no connection, or the store said no. */
 export type CommandFailure = 'timeout' | 'connection' | 'refused';
 

@@ -7,7 +7,11 @@ import type { EventEmitter } from 'node:events';
 import { z } from 'zod';
 import type { SessionDirectory } from './directory.ts';
 import { measuredLegsSchema } from './measured-legs.ts';
+import { measuredPathsSchema } from './measured-paths.ts';
 import { nodeStoresSchema } from './node-stores.ts';
+import type { NodeOrders } from './orders.ts';
+import type { RoomDirectory } from './rooms.ts';
+import type { SessionPage, SessionQuery } from './session-list.ts';
 
 export const agentDescriptionSchema = z.object({
   name: z.string(),
@@ -49,7 +53,17 @@ export const nodeRecordSchema = z.object({
   /** Residency zone of the registry that it announces itself in. */
   zone: z.string().optional(),
   /** Cores: where their control channel listens. */
-  control: z.object({ host: z.string(), port: z.number().int() }).nullable(),
+  control: z
+    .object({
+      host: z.string(),
+      port: z.number().int(),
+      /** Where it has several, the preferred one first, by the names that nodes meet by. */
+      addresses: z
+        .array(z.object({ name: z.string().min(1).max(32), host: z.string(), port: z.number().int() }))
+        .max(8)
+        .optional(),
+    })
+    .nullable(),
   /** POPs: base URL of their signaling, such as `ws://localhost:8080`. */
   signalingUrl: z.string().nullable(),
   /** Cores: the agents that they can run. */
@@ -68,8 +82,12 @@ export const nodeRecordSchema = z.object({
   }),
   draining: z.boolean(),
   startedAt: z.iso.datetime(),
+  /** Of the program. */
+  version: z.string().max(64).optional(),
   /** Cores: what was measured of their agents' turns. */
   measured: measuredLegsSchema.optional(),
+  /** POPs: what was measured of their ways to cores. */
+  paths: measuredPathsSchema.optional(),
   /** Where it keeps what it writes down of sessions; in its own region when absent. */
   stores: nodeStoresSchema.optional(),
 });
@@ -104,6 +122,16 @@ export interface RegistryState {
   readonly staleMs: number;
 }
 
+/** A node and what is left of its lease. */
+export interface NodePresence {
+  readonly node: NodeRecord;
+  /** Milliseconds; below 0 when it ran out and the node never said that it leaves. */
+  readonly leaseMs: number;
+}
+
+/** Nodes that were lost are told among the presences for this long. */
+export const LOST_NODES_MS = 600_000;
+
 /** What happened to a node. `left` after a withdrawal or when a lease ran out. */
 export type NodeChange =
   | { readonly kind: 'joined'; readonly node: NodeRecord }
@@ -133,6 +161,10 @@ export interface Registry extends AsyncDisposable {
   readonly events: EventEmitter<RegistryEvents>;
   /** Which core holds which session, by epoch. */
   readonly directory: SessionDirectory;
+  /** Which core has which room. */
+  readonly rooms: RoomDirectory;
+  /** What nodes are told to do. */
+  readonly orders: NodeOrders;
 
   /**
    * Put or renew a node's record; it is gone `leaseMs` after the last call.
@@ -145,6 +177,11 @@ export interface Registry extends AsyncDisposable {
    * @throws ERR_REGISTRY_UNAVAILABLE when there never was a reading
    */
   nodes(): Promise<NodeRecord[]>;
+  /**
+   * The nodes that are alive, and those that were lost in the last ten minutes: for operators, never for placing.
+   * @throws ERR_REGISTRY_UNAVAILABLE
+   */
+  presences(): Promise<NodePresence[]>;
   /**
    * Tells `listener` of each node that is there as `joined`, then of each change. Changes of the load alone come with
    * the next reading, at the latest when the soonest lease ends. A dead node's `left` comes within 100 ms of the end of
@@ -161,6 +198,11 @@ export interface Registry extends AsyncDisposable {
   /** @throws ERR_REGISTRY_UNAVAILABLE for a record of another process while the store is out of reach */
   session(sessionId: string): Promise<SessionRecord | null>;
   sessions(): Promise<SessionRecord[]>;
+  /**
+   * The sessions of the zone as bounded pages, in no order that means anything.
+   * @throws ERR_REQUEST_MALFORMED for a cursor that is none, ERR_REGISTRY_UNAVAILABLE in the middle of a list
+   */
+  listSessions(query: SessionQuery): Promise<SessionPage>;
   /**
    * Change a session if its epoch is still `epoch` (compare-and-set); answers with the new record.
    * @throws ERR_SESSION_UNKNOWN | ERR_REGISTRY_CONFLICT | ERR_REGISTRY_UNAVAILABLE

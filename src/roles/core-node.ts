@@ -6,8 +6,10 @@ import { AgentHost, type SessionEnd } from '../agent/index.ts';
 import { Core } from '../core/index.ts';
 import { Announcer } from '../registry/index.ts';
 import { NodeServer } from '../signaling/index.ts';
-import { drainAnnounced, Occupancy } from './drain.ts';
+import { Occupancy } from './drain.ts';
+import { NodeDrain } from './node-drain.ts';
 import {
+  certificateWarnings,
   demandBackboneAddress,
   demandCommonRegistry,
   demandFreeId,
@@ -15,7 +17,7 @@ import {
   nodeIdentity,
   openParts,
 } from './node-parts.ts';
-import { controlHost, coreRecord } from './node-records.ts';
+import { controlAddresses, controlHost, coreRecord } from './node-records.ts';
 import { DRAIN_SETTLE_MS, type RunningNode } from './running-node.ts';
 
 /**
@@ -32,12 +34,11 @@ export async function startCoreNode(options: NodeOptions): Promise<RunningNode> 
   const log = options.log.child({ nodeId });
   const stack = new AsyncDisposableStack();
   let end: SessionEnd = { code: 'node-shutdown', reason: 'The core could not start.' };
-  let draining = false;
   try {
     const { registry, metrics, tracing } = await openParts(stack, { ...options, log });
     await demandFreeId({ registry, clock, log }, nodeId);
     const [identity, agents] = await Promise.all([
-      nodeIdentity({ ...options, log }, { nodeId, role: 'core' }),
+      nodeIdentity(stack, { ...options, log, metrics }, { nodeId, role: 'core' }),
       AgentHost.load({ config, clock, log: log.child({ part: 'agent' }), metrics, tracing }),
     ]);
     stack.defer(() => agents.close());
@@ -48,14 +49,28 @@ export async function startCoreNode(options: NodeOptions): Promise<RunningNode> 
       onSessionCount: occupancy.changed,
     });
     stack.defer(() => core.close(end));
-    const control = { host, port: core.control.port };
+    const drain = new NodeDrain({
+      occupancy,
+      log,
+      apply(draining) {
+        if (draining) {
+          server.beginDrain();
+          core.beginDrain(config.limits.handOverMs);
+        } else {
+          core.endDrain();
+          server.endDrain();
+        }
+      },
+    });
+    const control = { host, port: core.control.port, ...controlAddresses(config, core.control.port) };
     if (isLoopback(core.control.host) && !isLoopback(host)) {
       log.warn({ controlHost: core.control.host, announced: host }, 'only this machine reaches the control port');
     }
-    const server = stack.use(
+    const server: NodeServer = stack.use(
       await NodeServer.start({
-        ...{ config, nodeId, clock, metrics },
+        ...{ config, nodeId, clock, metrics, registry },
         door: 'accepting',
+        drain,
         log: log.child({ part: 'http' }),
         readiness: async () => {
           const nodes = await registry.nodes();
@@ -63,13 +78,15 @@ export async function startCoreNode(options: NodeOptions): Promise<RunningNode> 
             agents: core.agents.length > 0,
             announced: nodes.some((node) => node.nodeId === nodeId),
           };
-          return { ok: Object.values(parts).every(Boolean), parts };
+          return { ok: Object.values(parts).every(Boolean), parts, ...certificateWarnings(identity) };
         },
       }),
     );
-    const node = { nodeId, config, registry, startedAt: clock.date().toISOString(), draining: () => draining };
+    const node = { nodeId, config, registry, startedAt: clock.date().toISOString(), draining: () => drain.draining };
     const announcer = await Announcer.start({ registry, clock, log, record: coreRecord(node, core, control) });
     stack.defer(() => announcer.close());
+    drain.announcedBy(announcer);
+    stack.use(drain.follow(registry.orders, nodeId));
     log.info({ region: config.node.region, control, url: server.url }, 'the core is in the registry');
 
     const disposable = stack.move();
@@ -82,10 +99,8 @@ export async function startCoreNode(options: NodeOptions): Promise<RunningNode> 
         ...core.agents.flatMap(({ name, notices }) => notices.map(({ text }) => `${name}: ${text}`)),
       ],
       drain(signal) {
-        draining = true;
-        server.beginDrain();
         const { drainTimeoutMs: timeoutMs } = config.limits;
-        return drainAnnounced(announcer, { occupancy, settleMs: DRAIN_SETTLE_MS, timeoutMs, clock, log, signal });
+        return drain.stop({ settleMs: DRAIN_SETTLE_MS, timeoutMs, clock, signal });
       },
       close(reason) {
         end = reason;

@@ -1,9 +1,8 @@
 /**
  * Leaving without cutting calls short: a node that takes nothing new any more waits until its sessions have ended, up
- * to a bound. Owns telling the registry and the waiting; what the node refuses meanwhile is its role's.
+ * to a bound. Owns the waiting; what the node tells others and refuses meanwhile is node-drain.ts and its role's.
  */
 import { type Clock, delay } from '../clock.ts';
-import type { Announcer } from '../registry/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 
 /** How many sessions there are, told by whoever has them, and when there are none. */
@@ -44,14 +43,6 @@ export interface DrainOptions {
   log: Logger;
   /** Ends the waiting. */
   signal: AbortSignal;
-}
-
-/** Tells the registry at once that this node drains, as far as it can be told, and waits as `drain` does. */
-export async function drainAnnounced(announcer: Pick<Announcer, 'renew'>, options: DrainOptions): Promise<DrainResult> {
-  await announcer
-    .renew()
-    .catch((error) => options.log.warn({ err: error }, 'the registry was not told of the drain yet'));
-  return drain(options);
 }
 
 /** Never rejects for a reason of its own. */

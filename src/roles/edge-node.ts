@@ -12,8 +12,11 @@ import { Edge } from '../edge/index.ts';
 import { endpointsInUse, serviceNames } from '../placement-endpoints.ts';
 import { Announcer } from '../registry/index.ts';
 import { loadTokenSecret, SignalingServer } from '../signaling/index.ts';
-import { drainAnnounced, Occupancy } from './drain.ts';
+import { CallersAway } from './callers-away.ts';
+import { Occupancy } from './drain.ts';
+import { NodeDrain } from './node-drain.ts';
 import {
+  certificateWarnings,
   demandBackboneAddress,
   demandCommonRegistry,
   demandFreeId,
@@ -25,6 +28,7 @@ import {
 } from './node-parts.ts';
 import { popRecord } from './node-records.ts';
 import { DRAIN_SETTLE_MS, type RunningNode } from './running-node.ts';
+import { toldPaths } from './told-paths.ts';
 
 export interface EdgeNodeOptions extends NodeOptions {
   /** Folder of the built page; served where it is there. */
@@ -44,12 +48,11 @@ export async function startEdgeNode(options: EdgeNodeOptions): Promise<RunningNo
   const log = options.log.child({ nodeId });
   const stack = new AsyncDisposableStack();
   let end: SessionEnd = { code: 'node-shutdown', reason: 'The POP could not start.' };
-  let draining = false;
   try {
     const { registry, metrics } = await openParts(stack, { ...options, log });
     await demandFreeId({ registry, clock, log }, nodeId);
     const [identity, tokenSecret] = await Promise.all([
-      nodeIdentity({ ...options, log }, { nodeId, role: 'pop' }),
+      nodeIdentity(stack, { ...options, log, metrics }, { nodeId, role: 'pop' }),
       loadTokenSecret(config),
     ]);
     const edge = await Edge.start({
@@ -59,7 +62,20 @@ export async function startEdgeNode(options: EdgeNodeOptions): Promise<RunningNo
     stack.defer(() => edge.close(end));
     const catalogue = loadCatalogue();
     const occupancy = new Occupancy();
-    const signaling = await SignalingServer.start({
+    const drain = new NodeDrain({
+      occupancy,
+      log,
+      apply(draining) {
+        if (draining) {
+          signaling.beginDrain();
+          away.begin();
+        } else {
+          away.end();
+          signaling.endDrain();
+        }
+      },
+    });
+    const signaling: SignalingServer = await SignalingServer.start({
       ...{ config, nodeId, region, edge, registry, clock, metrics, tokenSecret },
       stores: announcedStores(config),
       policy: openPolicy(stack, { ...options, log }, serviceNames(catalogue)),
@@ -67,21 +83,27 @@ export async function startEdgeNode(options: EdgeNodeOptions): Promise<RunningNo
       log: log.child({ part: 'signaling' }),
       pageDir: existsSync(join(options.pageDir, 'index.html')) ? options.pageDir : null,
       onSessionCount: occupancy.changed,
+      drain,
       readiness: async () => {
         const nodes = await registry.nodes();
         const parts = {
           core: nodes.some((node) => node.role === 'core' && !node.draining),
           announced: nodes.some((node) => node.nodeId === nodeId),
-          accepting: !draining,
+          accepting: !drain.draining,
         };
-        return { ok: Object.values(parts).every(Boolean), parts };
+        return { ok: Object.values(parts).every(Boolean), parts, ...certificateWarnings(identity) };
       },
     });
     stack.defer(() => signaling.close(end));
-    const node = { nodeId, config, registry, startedAt: clock.date().toISOString(), draining: () => draining };
-    const record = popRecord(node, signaling.url, () => edge.callCount);
+    const away = new CallersAway({ signaling, withinMs: config.limits.handOverMs, clock, log });
+    stack.defer(() => away.end());
+    const node = { nodeId, config, registry, startedAt: clock.date().toISOString(), draining: () => drain.draining };
+    const paths = toldPaths({ edge, clock });
+    const record = popRecord(node, signaling.url, { sessions: () => edge.callCount, paths });
     const announcer = await Announcer.start({ registry, clock, log, record });
     stack.defer(() => announcer.close());
+    drain.announcedBy(announcer);
+    stack.use(drain.follow(registry.orders, nodeId));
     log.info({ region, url: signaling.url }, 'the POP is in the registry');
 
     const disposable = stack.move();
@@ -91,10 +113,8 @@ export async function startEdgeNode(options: EdgeNodeOptions): Promise<RunningNo
       url: signaling.url,
       notes: doorNotes(config),
       drain(signal) {
-        draining = true;
-        signaling.beginDrain();
         const { drainTimeoutMs: timeoutMs } = config.limits;
-        return drainAnnounced(announcer, { occupancy, settleMs: DRAIN_SETTLE_MS, timeoutMs, clock, log, signal });
+        return drain.stop({ settleMs: DRAIN_SETTLE_MS, timeoutMs, clock, signal });
       },
       close(reason) {
         end = reason;

@@ -2,9 +2,9 @@
  * What a node of any role has: metrics, the registry, tracing, a policy, an identity, and an id that is its own. Owns
  * their opening and, by the stack that is given, their closing.
  */
-import { ensureDevelopmentCa, identityFromFiles, type NodeIdentity, type NodeRole } from '../backbone/index.ts';
+import { identityOfDevelopment, identityOfFiles, type LiveIdentity, type NodeRole } from '../backbone/index.ts';
 import type { Clock } from '../clock.ts';
-import type { Config } from '../config/index.ts';
+import { backboneWays, type Config } from '../config/index.ts';
 import { AntipodeError } from '../errors.ts';
 import { DEFAULT_POLICY, fixedPolicy, PolicyFile, type PolicySource } from '../placement/index.ts';
 import { openRegistry, type Registry } from '../registry/index.ts';
@@ -31,6 +31,8 @@ export interface NodeParts {
   readonly tracing: Tracing | null;
 }
 
+/** Renewal should have come by then. */
+const CERTIFICATE_ENDS_SOON_SECONDS = 24 * 60 * 60;
 /** The dead node's lease (1.5 s) and a reading of it: whoever has our id for longer is alive. */
 const FORMER_SELF_MS = 2_500;
 
@@ -78,7 +80,8 @@ export function demandCommonRegistry(config: Config, role: string): void {
 
 /** Media pipes that listen on every address must be announced by one. @throws ERR_CONFIG_INVALID */
 export function demandBackboneAddress({ backbone }: Config): void {
-  if (!isEveryAddress(backbone.listenIp) || backbone.announcedAddress !== null) return;
+  const ways = backboneWays(backbone);
+  if (ways.every(({ listenIp, announcedAddress }) => !isEveryAddress(announcedAddress ?? listenIp))) return;
   throw new AntipodeError(
     'ERR_CONFIG_INVALID',
     `backbone.listenIp: ${backbone.listenIp} is every address of this machine; say by backbone.announcedAddress which ` +
@@ -91,15 +94,32 @@ export function isEveryAddress(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
 }
 
-/** From the configured files, else of the development CA. @throws ERR_CONFIG_INVALID | ERR_STATE_DIR */
+/**
+ * From the configured files, else of the development CA; renewed while the node runs.
+ * @throws ERR_CONFIG_INVALID | ERR_STATE_DIR
+ */
 export async function nodeIdentity(
-  { config, clock, log }: NodeOptions,
+  stack: AsyncDisposableStack,
+  { config, clock, log, metrics }: NodeOptions & { metrics: Metrics },
   node: { nodeId: string; role: NodeRole },
-): Promise<NodeIdentity> {
+): Promise<LiveIdentity> {
   const { tls } = config.backbone;
-  if (tls !== null) return identityFromFiles(tls, node, clock);
-  const ca = await ensureDevelopmentCa(config.stateDir, { log, clock });
-  return ca.issue(node);
+  const options = { node, clock, log: log.child({ part: 'backbone' }), metrics };
+  const renewed = await (tls === null
+    ? identityOfDevelopment(config.stateDir, options)
+    : identityOfFiles(tls, options));
+  return stack.use(renewed).identity;
+}
+
+/** What an operator must know of a certificate that works still. */
+export function certificateWarnings({ status, secondsLeft }: Pick<LiveIdentity, 'status' | 'secondsLeft'>): {
+  warnings?: Record<string, string>;
+} {
+  const { refused, endsAt } = status;
+  if (refused !== null) return { warnings: { certificate: `a new one was refused: ${refused}` } };
+  if (secondsLeft < CERTIFICATE_ENDS_SOON_SECONDS)
+    return { warnings: { certificate: `ends at ${endsAt.toISOString()}` } };
+  return {};
 }
 
 /**

@@ -2,7 +2,8 @@
 import { announcedStores, type Config } from '../config/index.ts';
 import type { Core } from '../core/index.ts';
 import { AntipodeError } from '../errors.ts';
-import type { NodeRecord, Registry } from '../registry/index.ts';
+import type { MeasuredPaths, NodeRecord, Registry } from '../registry/index.ts';
+import { VERSION } from '../version.ts';
 import { isEveryAddress } from './node-parts.ts';
 
 export interface AnnouncedNode {
@@ -34,8 +35,12 @@ export function coreRecord(
   });
 }
 
-/** @param sessions that it has now */
-export function popRecord(node: AnnouncedNode, signalingUrl: string, sessions: () => number): () => NodeRecord {
+/** @param pop sessions that it has now, and what its record tells of its ways to cores */
+export function popRecord(
+  node: AnnouncedNode,
+  signalingUrl: string,
+  pop: { sessions(): number; paths?(): MeasuredPaths | undefined },
+): () => NodeRecord {
   const common = commonOf(node);
   return () => ({
     ...common,
@@ -43,8 +48,9 @@ export function popRecord(node: AnnouncedNode, signalingUrl: string, sessions: (
     control: null,
     signalingUrl,
     agents: [],
-    load: { sessions: sessions() },
+    load: { sessions: pop.sessions() },
     draining: node.draining(),
+    paths: pop.paths?.(),
   });
 }
 
@@ -53,13 +59,24 @@ export function popRecord(node: AnnouncedNode, signalingUrl: string, sessions: (
  * @throws ERR_CONFIG_INVALID when it listens on every address and none is announced
  */
 export function controlHost({ core, backbone }: Config): string {
-  const host = backbone.announcedAddress ?? core.controlHost;
+  const host = backbone.addresses[0]?.host ?? backbone.announcedAddress ?? core.controlHost;
   if (!isEveryAddress(host)) return host;
   throw new AntipodeError(
     'ERR_CONFIG_INVALID',
     `core.controlHost: ${host} is every address of this machine; say by backbone.announcedAddress which one others use.`,
     { path: 'backbone.announcedAddress' },
   );
+}
+
+/** By which addresses, where it has several. @param port of its control channel */
+export function controlAddresses(
+  { backbone }: Config,
+  port: number,
+): Pick<NonNullable<NodeRecord['control']>, 'addresses'> {
+  if (backbone.addresses.length === 0) return {};
+  return {
+    addresses: backbone.addresses.map(({ name, host, controlPort }) => ({ name, host, port: controlPort ?? port })),
+  };
 }
 
 function commonOf({ nodeId, config, registry, startedAt }: AnnouncedNode) {
@@ -69,6 +86,7 @@ function commonOf({ nodeId, config, registry, startedAt }: AnnouncedNode) {
     zone: registry.zone,
     capacity: { sessions: config.limits.maxSessions },
     startedAt,
+    version: VERSION,
     stores: announcedStores(config),
   };
 }

@@ -42,7 +42,7 @@ export async function startPlacementNode(options: NodeOptions): Promise<RunningN
     );
     const server = stack.use(
       await NodeServer.start({
-        ...{ config, nodeId, clock, metrics },
+        ...{ config, nodeId, clock, metrics, registry },
         door: 'accepting',
         placement: { service, places, registry },
         log: log.child({ part: 'http' }),

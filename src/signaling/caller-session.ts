@@ -9,13 +9,20 @@ import type { Config } from '../config/index.ts';
 import { AntipodeError, asAntipodeError } from '../errors.ts';
 import type { AgentDescription } from '../registry/index.ts';
 import type { Logger } from '../telemetry/index.ts';
-import type { CallRequest, MediaCall, MediaEdge } from './call-port.ts';
+import type { CallRequest, HandedOver, HandOverRequest, MediaCall, MediaEdge } from './call-port.ts';
 import { type CallRequestFrame, carryOut } from './call-requests.ts';
-import { type JoinAnswer, type PlacementView, SIGNALING_VERSION } from './protocol.ts';
+import {
+  type Grant,
+  type JoinAnswer,
+  type OtherPop,
+  type PlacementView,
+  SIGNALING_VERSION,
+  type SignalingEventData,
+} from './protocol.ts';
 import { FIRST_RESUME_TOKEN, mayResume, type ResumeChain, resumedWith } from './resume-chain.ts';
 import type { SessionSocket } from './session-socket.ts';
 import { SocketSlot } from './socket-slot.ts';
-import type { Grant, SessionTokens } from './tokens.ts';
+import { addressMark, type SessionTokens } from './tokens.ts';
 
 /** Where a session runs. */
 export interface SessionPlace {
@@ -26,8 +33,12 @@ export interface SessionPlace {
 export interface CallerSessionOptions extends SessionPlace {
   agent: AgentDescription;
   iceServers: JoinAnswer['iceServers'];
-  /** A session that nobody joined ends then. */
-  expiresAt: Date;
+  /** This POP. */
+  nodeId: string;
+  /** A session that nobody joined ends then; null for one that another POP had, whose caller resumes it here. */
+  expiresAt: Date | null;
+  /** How long it may last from its first socket here on. @defaultValue limits.maxSessionSeconds */
+  lifeSeconds?: number;
   limits: Pick<Config['limits'], 'resumeWindowMs' | 'maxSessionSeconds'>;
   edge: MediaEdge;
   tokens: SessionTokens;
@@ -35,10 +46,24 @@ export interface CallerSessionOptions extends SessionPlace {
   log: Logger;
   /** Its core has no room after all: the same call at another core, or null. Asked once. */
   another(): Promise<SessionPlace | null>;
+  /** Where the caller may come back when this POP is lost, the best first. Never rejects. */
+  elsewhere(): Promise<readonly OtherPop[]>;
   /** The caller's media is open and its first socket has its answer. */
   onJoined(): void;
-  /** Once, whatever the way. `closed` settles when the call's media is gone. */
-  onEnded(end: SessionEnd, closed: Promise<void>): void;
+  /** A resume token was used; `newest` is the number of the one that was handed out for it. */
+  onResumed?(newest: number): void;
+  /**
+   * Once, whatever the way. `closed` settles when the call's media is gone. `elsewhere`: it goes on at another POP, or may,
+   * and only this one has it no more.
+   */
+  onEnded(end: SessionEnd, closed: Promise<void>, how: { elsewhere: boolean }): void;
+}
+
+/** How a session ends. */
+interface Ending {
+  shuttingDown?: boolean;
+  byCall?: boolean;
+  elsewhere?: boolean;
 }
 
 interface Live {
@@ -52,6 +77,8 @@ interface Live {
 
 type State =
   | { readonly phase: 'created'; readonly expiryTimer: Timer }
+  /** Another POP had it; the first resume opens it here. */
+  | { readonly phase: 'adopted' }
   | { readonly phase: 'opening' }
   | Live
   | { readonly phase: 'ended'; readonly end: SessionEnd };
@@ -68,6 +95,10 @@ export class CallerSession {
     this.#options = options;
     this.#place = { call: options.call, placement: options.placement };
     this.#log = options.log.child({ sessionId: options.call.sessionId });
+    if (options.expiresAt === null) {
+      this.#state = { phase: 'adopted' };
+      return;
+    }
     const waitMs = options.expiresAt.getTime() - options.clock.date().getTime();
     const expire = () => this.end({ code: 'expired', reason: 'Nobody joined in time.' });
     this.#state = { phase: 'created', expiryTimer: options.clock.setTimeout(expire, waitMs) };
@@ -79,6 +110,11 @@ export class CallerSession {
 
   get room(): string {
     return this.#options.call.room;
+  }
+
+  /** Whether it shares its agent with others in its room. */
+  get hasSeat(): boolean {
+    return this.#options.call.seat !== undefined;
   }
 
   get residency(): string | null {
@@ -96,6 +132,14 @@ export class CallerSession {
   /** Another core has the call. */
   moved(place: SessionPlace): void {
     this.#place = place;
+  }
+
+  /**
+   * The call goes to another core while its own lives.
+   * @throws ERR_SESSION_ENDED | ERR_PROTOCOL_ORDER before it is open | what the call throws
+   */
+  async handOver(request: HandOverRequest): Promise<HandedOver> {
+    return this.#liveState().call.handOver(request);
   }
 
   get phase(): State['phase'] {
@@ -121,7 +165,7 @@ export class CallerSession {
     let call: MediaCall;
     let resumeToken: string;
     try {
-      resumeToken = await this.#issueResume(grants, FIRST_RESUME_TOKEN.newest);
+      resumeToken = await this.#issueResume(socket, grants, FIRST_RESUME_TOKEN.newest);
       call = await this.#openCall();
     } catch (cause) {
       const error = asAntipodeError(cause);
@@ -134,10 +178,10 @@ export class CallerSession {
       await call.close(ended);
       throw sessionEnded(ended);
     }
-    const live = this.#goLive(call, grants);
+    const live = this.#goLive(call, grants, FIRST_RESUME_TOKEN);
     let answer: JoinAnswer;
     try {
-      answer = await this.#firstAnswer(live, resumeToken);
+      answer = await this.#firstAnswer(live, resumeToken, await this.#options.elsewhere());
     } catch (cause) {
       const error = asAntipodeError(cause);
       this.end({ code: 'agent-failed', reason: error.message.slice(0, 500) });
@@ -155,10 +199,46 @@ export class CallerSession {
    * Makes `socket` speak for the session instead of the one that did, and sends it what the client may have missed.
    * @throws ERR_SESSION_ENDED | ERR_TOKEN_REPLAYED | what renewing the media throws
    */
-  resume(socket: SessionSocket, generation: number, keepMedia: boolean): Promise<void> {
-    const resumed = this.#resuming.then(() => this.#resume(socket, generation, keepMedia));
+  resume(socket: SessionSocket, generation: number, keepMedia: boolean, grants: readonly Grant[]): Promise<void> {
+    const resumed = this.#resuming.then(() =>
+      this.#state.phase === 'adopted'
+        ? this.#adopt(socket, generation, grants)
+        : this.#resume(socket, generation, keepMedia),
+    );
     this.#resuming = resumed.catch(() => undefined);
     return resumed;
+  }
+
+  /** Opens the call here for a caller who had it at another POP. One that fails leaves it to whoever is asked next. */
+  async #adopt(socket: SessionSocket, generation: number, grants: readonly Grant[]): Promise<void> {
+    this.#state = { phase: 'opening' };
+    let answer: JoinAnswer;
+    let live: Live;
+    try {
+      const chain = { newest: generation + 1 };
+      const [resumeToken, elsewhere] = await Promise.all([
+        this.#issueResume(socket, grants, chain.newest),
+        this.#options.elsewhere(),
+      ]);
+      const call = await this.#options.edge.openCall({ ...this.#place.call, adopt: true });
+      const ended = this.#endedMeanwhile();
+      if (ended) {
+        await call.close(ended);
+        throw sessionEnded(ended);
+      }
+      live = this.#goLive(call, grants, chain);
+      answer = { ...(await this.#firstAnswer(live, resumeToken, elsewhere)), adopted: true };
+    } catch (cause) {
+      const error = asAntipodeError(cause);
+      this.#log.warn({ code: error.code, err: cause }, 'a call of another POP could not be opened here');
+      // What the core does not know any more has ended; anything else may succeed elsewhere, or later.
+      const over = error.code === 'ERR_SESSION_UNKNOWN';
+      const reason = over ? 'The core of this call is gone.' : error.message.slice(0, 500);
+      this.end({ code: 'agent-failed', reason }, { elsewhere: !over });
+      throw error;
+    }
+    if (socket.enter(answer)) live.slot.fill(socket);
+    else live.slot.stillEmpty();
   }
 
   async #resume(socket: SessionSocket, generation: number, keepMedia: boolean): Promise<void> {
@@ -168,14 +248,18 @@ export class CallerSession {
     }
     live.slot.vacate();
     try {
-      const resumeToken = await this.#issueResume(live.grants, generation + 1);
+      const [resumeToken, elsewhere] = await Promise.all([
+        this.#issueResume(socket, live.grants, generation + 1),
+        this.#options.elsewhere(),
+      ]);
       // Nothing awaits between a look at the media and the answer but its renewal, so no loss of it goes untold.
       const mediaKept = keepMedia && live.call.mediaAlive;
       if (!mediaKept) await live.call.renewMedia();
       const ended = this.#endedMeanwhile();
       if (ended) throw sessionEnded(ended);
       live.chain = resumedWith(live.chain, generation);
-      if (!socket.enter(this.#answer(live, resumeToken, mediaKept))) {
+      this.#options.onResumed?.(live.chain.newest);
+      if (!socket.enter(this.#answer(live, resumeToken, mediaKept, elsewhere))) {
         live.slot.stillEmpty();
         return;
       }
@@ -195,6 +279,16 @@ export class CallerSession {
     return carryOut(request, call, grants, this.#options.clock);
   }
 
+  /** Where the caller may come back has changed. */
+  tellElsewhere(elsewhere: readonly OtherPop[]): void {
+    if (this.#state.phase === 'live') this.#state.slot.tellNow('elsewhere', { elsewhere: [...elsewhere] });
+  }
+
+  /** The caller is to leave this POP for another one. False when nobody listens. */
+  sendAway(to: SignalingEventData<'come-back'>): boolean {
+    return this.#state.phase === 'live' && this.#state.slot.tellNow('come-back', to);
+  }
+
   /** The client's WebSocket has everything up to and with event `seq`. */
   confirmed(socket: SessionSocket, seq: number): void {
     if (this.#state.phase === 'live') this.#state.slot.confirmed(socket, seq);
@@ -206,7 +300,7 @@ export class CallerSession {
   }
 
   /** Ends the session for good. Idempotent: the first reason stays. */
-  end(end: SessionEnd, how: { shuttingDown?: boolean; byCall?: boolean } = {}): void {
+  end(end: SessionEnd, how: Ending = {}): void {
     const state = this.#state;
     if (state.phase === 'ended') return;
     this.#state = { phase: 'ended', end };
@@ -221,8 +315,10 @@ export class CallerSession {
           .catch((error) => this.#log.error({ err: error }, 'the media of a call did not close'));
       }
     }
-    this.#log.info({ code: end.code, reason: end.reason }, 'session ended');
-    this.#options.onEnded(end, closed);
+    // The core tells a POP that has lost the seat.
+    const elsewhere = how.elsewhere ?? (how.byCall === true && end.code === 'replaced');
+    this.#log.info({ code: end.code, reason: end.reason, elsewhere }, 'session ended');
+    this.#options.onEnded(end, closed, { elsewhere });
   }
 
   /** At another core when its own has no room after all. */
@@ -240,8 +336,8 @@ export class CallerSession {
     }
   }
 
-  #goLive(call: MediaCall, grants: readonly Grant[]): Live {
-    const { clock, limits } = this.#options;
+  #goLive(call: MediaCall, grants: readonly Grant[], chain: ResumeChain): Live {
+    const { clock, limits, lifeSeconds = limits.maxSessionSeconds } = this.#options;
     const expire = () =>
       this.end({ code: 'expired', reason: `The session reached its limit of ${limits.maxSessionSeconds} s.` });
     const { resumeWindowMs } = limits;
@@ -253,35 +349,38 @@ export class CallerSession {
       onConnection: (state) => call.callerConnection(state),
       onLost: lose,
     });
-    const lifeTimer = clock.setTimeout(expire, limits.maxSessionSeconds * 1_000);
-    const live: Live = { phase: 'live', call, grants, slot, lifeTimer, chain: FIRST_RESUME_TOKEN };
+    const lifeTimer = clock.setTimeout(expire, lifeSeconds * 1_000);
+    const live: Live = { phase: 'live', call, grants, slot, lifeTimer, chain };
     this.#state = live;
     call.on('event', (event) => {
       if (this.#state === live) slot.tell(event);
     });
     call.on('mediaLost', (lost) => {
       this.#log.warn({ code: lost.code, reason: lost.reason }, 'media lost');
-      slot.tellMediaLost(lost);
+      slot.tellNow('media-lost', lost);
     });
+    // Of no use to who comes later: the answer to a resume tells who is there.
+    call.on('participant', (notice, participant) => slot.tellNow(notice, participant));
     call.on('ended', (end) => this.end(end, { byCall: true }));
     return live;
   }
 
   /** The answer to a join; with new media when that of the call died in the moment between. */
-  async #firstAnswer(live: Live, resumeToken: string): Promise<JoinAnswer> {
+  async #firstAnswer(live: Live, resumeToken: string, elsewhere: readonly OtherPop[]): Promise<JoinAnswer> {
     try {
-      return this.#answer(live, resumeToken, false);
+      return this.#answer(live, resumeToken, false, elsewhere);
     } catch (error) {
       if (asAntipodeError(error).code !== 'ERR_MEDIA_WORKER_DIED') throw error;
       await live.call.renewMedia();
-      return this.#answer(live, resumeToken, false);
+      return this.#answer(live, resumeToken, false, elsewhere);
     }
   }
 
-  #answer(live: Live, resumeToken: string, mediaKept: boolean): JoinAnswer {
+  #answer(live: Live, resumeToken: string, mediaKept: boolean, elsewhere: readonly OtherPop[]): JoinAnswer {
     const { agent, iceServers, limits, edge } = this.#options;
     const { call, placement } = this.#place;
     const offer = mediaKept ? null : live.call.offer();
+    const { room } = live.call;
     return {
       version: SIGNALING_VERSION,
       sessionId: call.sessionId,
@@ -290,19 +389,25 @@ export class CallerSession {
       resumeToken,
       resumeWindowMs: limits.resumeWindowMs,
       mediaKept,
-      routerRtpCapabilities: edge.routerRtpCapabilities,
+      routerRtpCapabilities: room === null ? edge.routerRtpCapabilities : edge.roomRtpCapabilities,
       sendTransport: offer?.sendTransport ?? null,
       recvTransport: offer?.recvTransport ?? null,
       iceServers,
       placement,
+      ...(elsewhere.length > 0 && { elsewhere: [...elsewhere] }),
+      ...(room !== null && { participant: { participantId: room.participantId }, participants: room.participants }),
     };
   }
 
-  #issueResume(grants: readonly Grant[], generation: number): Promise<string> {
-    const { call, tokens, limits } = this.#options;
-    const { sessionId, room, residency } = call;
+  #issueResume(socket: SessionSocket, grants: readonly Grant[], generation: number): Promise<string> {
+    const { call, tokens, limits, nodeId: pop } = this.#options;
+    const { sessionId, room, residency, agent } = call;
     const ttlSeconds = limits.maxSessionSeconds + Math.ceil(limits.resumeWindowMs / 1_000);
-    return tokens.issueResume({ sessionId, room, grants, residency }, generation, ttlSeconds);
+    return tokens.issueResume({ sessionId, room, grants, residency }, generation, ttlSeconds, {
+      run: { agent, pop, core: this.coreId, epoch: this.epoch },
+      ...(call.seat && { seat: call.seat }),
+      from: addressMark(sessionId, socket.addressKey),
+    });
   }
 
   #liveState(): Live {

@@ -1,6 +1,6 @@
 /**
- * The HTTP port of a node that callers do not come in by: `/healthz`, `/readyz` and `/metrics`, and where placement runs
- * here also `GET /v1/world` and `POST /v1/placements`. Owns the listening; a POP's door is server.ts.
+ * The HTTP port of a node that callers do not come in by: `/healthz`, `/readyz`, `/metrics` and `GET /v1/nodes`, and where
+ * placement runs here also `GET /v1/world` and `POST /v1/placements`. Owns the listening; a POP's door is server.ts.
  */
 import express, { type Express } from 'express';
 import type { Clock } from '../clock.ts';
@@ -14,8 +14,10 @@ import { httpServer, nameFor, stopServer } from './http-server.ts';
 import { type Listening, listen } from './listen.ts';
 import { OwnOrigin } from './own-origin.ts';
 import { AddressRateLimiter } from './rate-limit.ts';
+import { type DrainPort, drainRoutes } from './rest-drain.ts';
 import { errorHandler, notFound } from './rest-errors.ts';
 import { healthRoutes, type Readiness } from './rest-health.ts';
+import { nodeRoutes } from './rest-nodes.ts';
 import { placementRoutes } from './rest-placement.ts';
 import { securityHeaders } from './security-headers.ts';
 
@@ -24,12 +26,16 @@ export interface NodeServerOptions {
   nodeId: string;
   /** What takes requests here, as `/readyz` names it. */
   door: string;
+  /** For `GET /v1/nodes`. Not closed with the server. */
+  registry?: Registry;
   /** Where placement is asked for here. Neither is closed with the server. */
   placement?: { readonly service: PlacementService; readonly places: CallerPlaces; readonly registry: Registry };
   clock: Clock;
   log: Logger;
   metrics: Metrics;
   readiness(): Promise<Readiness>;
+  /** What `/v1/drain` drains; absent: it is not there. */
+  drain?: DrainPort;
 }
 
 export class NodeServer implements AsyncDisposable {
@@ -69,6 +75,11 @@ export class NodeServer implements AsyncDisposable {
     this.#drain.begun = true;
   }
 
+  /** `/readyz` says what is so again. */
+  endDrain(): void {
+    if (!this.#closing) this.#drain.begun = false;
+  }
+
   /** Requests that are under way are answered. Idempotent. */
   close(): Promise<void> {
     this.beginDrain();
@@ -95,11 +106,15 @@ function nodeApp(options: NodeServerOptions, isShuttingDown: () => boolean): Exp
   app.disable('etag');
   app.use(securityHeaders(() => ''));
   app.use(healthRoutes({ ...options, gate, isShuttingDown }));
+  if (options.registry !== undefined) app.use(nodeRoutes({ ...options, registry: options.registry, gate }));
   if (placement !== undefined) {
     const { service, places, registry } = placement;
     app.use(
       placementRoutes({ gate, placement: service, places, registry, nodeId, maxBodyBytes: config.http.maxBodyBytes }),
     );
+  }
+  if (options.drain !== undefined) {
+    app.use(drainRoutes({ gate, nodeId, hasKeys: config.auth.apiKeys.length > 0, drain: options.drain }));
   }
   app.use(notFound);
   app.use(errorHandler(options.log));

@@ -28,7 +28,9 @@ export class PathFeed {
 
   #feed(): void {
     const { edge, placement } = this.#options;
-    for (const { coreNodeId, p50, p95 } of edge.paths()) placement.measureCore(coreNodeId, { p50, p95 });
+    for (const { coreNodeId, p50, p95, jitterMs = null, loss = null } of edge.paths()) {
+      placement.measureCore(coreNodeId, { p50, p95, jitterMs, loss });
+    }
     this.#timer = this.#wait();
   }
 

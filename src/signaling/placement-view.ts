@@ -15,7 +15,11 @@ import type { StoredPlacement } from './rest-protocol.ts';
 /** Places beside the chosen one that a caller is shown. */
 const MAX_ALTERNATIVES = 8;
 
-export function placementView(placed: Placed, agent: string, caller: CallerPlace): PlacementView {
+export function placementView(
+  placed: Placed,
+  agent: string,
+  caller: Pick<CallerPlace, 'country' | 'city' | 'how'>,
+): PlacementView {
   const { choice } = placed;
   const { country, city, how } = caller;
   return {

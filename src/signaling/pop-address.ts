@@ -9,6 +9,12 @@ export function probeUrlOf(announced: string | null): string | null {
   return base === null ? null : base + PROBE_PATH;
 }
 
+/** Of the signaling of a POP that announces this, `ws://pop.example/v1/signaling`; null as for its base URL. */
+export function signalingUrlOf(announced: string | null): string | null {
+  const base = popBaseUrl(announced);
+  return base === null ? null : `${base.replace(/^http/, 'ws')}/v1/signaling`;
+}
+
 /** `http://pop.example`, without a slash at its end; null for what is no such URL. */
 export function popBaseUrl(announced: string | null): string | null {
   if (announced === null || !URL.canParse(announced)) return null;

@@ -33,7 +33,7 @@ export const dtlsParametersSchema = z.object({
 const codecParameters = z.record(z.string().max(64), z.union([z.string().max(256), z.number()]));
 const rtcpFeedback = z.array(z.object({ type: z.string().max(64), parameter: z.string().max(64).optional() })).max(16);
 
-/** RTP parameters of the caller's one Opus stream, as mediasoup-client's `RtpParameters`. */
+/** RTP parameters of one stream, Opus or a room's video, as mediasoup-client's `RtpParameters`. */
 export const rtpParametersSchema = z.object({
   mid: z.string().max(32).optional(),
   msid: z.string().max(256).optional(),
@@ -66,6 +66,8 @@ export const rtpParametersSchema = z.object({
       z.object({
         ssrc: z.number().int().min(0).max(0xffff_ffff).optional(),
         dtx: z.boolean().optional(),
+        /** Video: where lost packets are sent again. */
+        rtx: z.object({ ssrc: z.number().int().min(1).max(0xffff_ffff) }).optional(),
         maxBitrate: z.number().int().min(0).optional(),
         active: z.boolean().optional(),
         adaptivePtime: z.boolean().optional(),
@@ -189,6 +191,36 @@ const agentView = z.object({
   examples: z.array(z.string()),
 });
 
+/** Another POP by which the caller may come back to its session, with its resume token. */
+export const otherPopSchema = z.object({
+  pop: z.string().min(1).max(128),
+  region: z.string().max(64),
+  signalingUrl: z.url({ protocol: /^wss?$/ }),
+});
+export type OtherPop = z.infer<typeof otherPopSchema>;
+
+/** How many of them a client is told. */
+export const MAX_OTHER_POPS = 3;
+const otherPops = z.array(otherPopSchema).max(8);
+
+const participantId = z.string().min(1).max(128);
+const producerId = z.string().min(1).max(128);
+
+/** One who is in a room, as the others there see it. */
+export const participantSchema = z.object({
+  participantId,
+  name: z.string(),
+  muted: z.boolean(),
+  speaking: z.boolean(),
+  /** `producerId` to consume its voice by; null when none is heard. */
+  audio: z.string().nullable(),
+  /** And its video. */
+  video: z.string().nullable(),
+  /** Node id of its POP. */
+  pop: z.string(),
+});
+export type Participant = z.infer<typeof participantSchema>;
+
 const joinAnswer = z.object({
   version: z.number().int(),
   sessionId: z.string(),
@@ -207,6 +239,14 @@ const joinAnswer = z.object({
     z.object({ urls: z.array(z.string()), username: z.string().optional(), credential: z.string().optional() }),
   ),
   placement: placementViewSchema,
+  /** Where to come back when this POP is lost, the best first; nowhere when absent. */
+  elsewhere: otherPops.optional(),
+  /** This POP has taken the session over from another one: `seq` of events begins anew, with 1. */
+  adopted: z.boolean().optional(),
+  /** In a room: who this client is there. */
+  participant: z.object({ participantId }).optional(),
+  /** And everybody who is there now, this client too. */
+  participants: z.array(participantSchema).optional(),
 });
 export type JoinAnswer = z.infer<typeof joinAnswer>;
 
@@ -239,21 +279,33 @@ export const signalingRequests = {
   produce: {
     data: z.object({
       transportId: z.string().min(1).max(64),
-      kind: z.literal('audio'),
+      /** Video in a room only, VP8 or H.264. */
+      kind: z.enum(['audio', 'video']),
       rtpParameters: rtpParametersSchema,
     }),
     answer: z.object({ producerId: z.string() }),
   },
-  /** The agent's voice. */
+  /** The agent's voice, or by `producerId` the voice or video of another in the room. */
   consume: {
-    data: z.object({ transportId: z.string().min(1).max(64), rtpCapabilities: rtpCapabilitiesSchema }),
+    data: z.object({
+      transportId: z.string().min(1).max(64),
+      rtpCapabilities: rtpCapabilitiesSchema,
+      producerId: producerId.optional(),
+    }),
     answer: z.object({
       consumerId: z.string(),
       producerId: z.string(),
-      kind: z.literal('audio'),
+      kind: z.enum(['audio', 'video']),
       rtpParameters: rtpParametersSchema,
     }),
   },
+  /**
+   * In a room: silences this client's own voice, or lets it be heard again. Another's with the grant `moderate`, and
+   * only to silence it.
+   */
+  mute: { data: z.object({ muted: z.boolean(), participantId: participantId.optional() }), answer: z.object({}) },
+  /** In a room: ends another's session; needs the grant `moderate`. */
+  remove: { data: z.object({ participantId }), answer: z.object({}) },
   /** Words for the agent that are typed, not spoken. */
   message: { data: clientMessageSchema, answer: z.object({}) },
   ping: { data: z.object({}), answer: z.object({ serverTime: z.iso.datetime() }) },
@@ -269,7 +321,15 @@ export const signalingEvents = {
   agent: clientEventSchema,
   /** The media of this call is gone at the POP (a worker died): resume with keepMedia: false, at once. */
   'media-lost': z.object({ code: z.string(), reason: z.string() }),
+  /** In a room: somebody came, left, or is other than before. Not told again after a resume, whose answer has them all. */
+  'participant-joined': participantSchema,
+  'participant-left': participantSchema,
+  'participant-changed': participantSchema,
   'session-ended': sessionEndSchema,
+  /** The other POPs have changed; in place of those of the answer. */
+  elsewhere: z.object({ elsewhere: otherPops }),
+  /** This POP wants to be left: resume at one of these now, and leave this one when that is done. */
+  'come-back': z.object({ elsewhere: otherPops, reason: z.string().max(500) }),
 } as const;
 export type SignalingEventName = keyof typeof signalingEvents;
 export type SignalingEventData<E extends SignalingEventName> = z.infer<(typeof signalingEvents)[E]>;
@@ -311,6 +371,10 @@ export const CLOSE_CODES = {
   shuttingDown: 4006,
 } as const;
 
+/** What a caller may do: send its voice, hear, send typed messages; in a room send video, mute and remove others. */
+export const grantSchema = z.enum(['speak', 'listen', 'message', 'video', 'moderate']);
+export type Grant = z.infer<typeof grantSchema>;
+
 /** `POST /v1/sessions` */
 export const createSessionRequestSchema = z.strictObject({
   agent: z.string().min(1).max(64),
@@ -323,6 +387,15 @@ export const createSessionRequestSchema = z.strictObject({
   /** Places with commas between, any of which will do; `&` between pins that hold together: `eu & de,fr`. */
   residency: z.string().min(1).max(200).optional(),
   metadata: z.record(z.string().max(64), z.unknown()).optional(),
+  /** With `room`: the caller takes a seat in it, under this name, and shares its agent with the others there. */
+  name: z
+    .string()
+    .min(1)
+    .max(64)
+    .regex(/^\P{Cc}+$/u, 'must not hold control characters')
+    .optional(),
+  /** Absent: all but `moderate`. */
+  grants: z.array(grantSchema).max(8).optional(),
   /** Of a reservation by POST /v1/placements at this POP: its slot is given back as this session takes one. */
   placementId: z.string().min(1).max(64).optional(),
   /** Round trips to POPs of `GET /v1/pops` that the caller measured. */
@@ -358,6 +431,8 @@ export type PopList = z.infer<typeof popListSchema>;
 export const createSessionAnswerSchema = z.object({
   sessionId: z.string(),
   room: z.string(),
+  /** With a seat in the room: who the caller is there. */
+  participantId: participantId.optional(),
   signalingUrl: z.url({ protocol: /^wss?$/ }),
   token: z.string(),
   iceServers: joinAnswer.shape.iceServers,

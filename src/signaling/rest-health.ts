@@ -14,6 +14,8 @@ import { methodNotAllowed } from './rest-errors.ts';
 export interface Readiness {
   ok: boolean;
   parts: Readonly<Record<string, boolean>>;
+  /** What does not keep it from taking calls now, and will if nobody looks after it: words by part. */
+  warnings?: Readonly<Record<string, string>>;
 }
 
 export interface HealthRoutesOptions {
@@ -70,7 +72,8 @@ async function check(options: HealthRoutesOptions): Promise<Readiness> {
         throw new Error(`the readiness check took longer than ${READINESS_TIMEOUT_MS} ms`);
       }),
     ]);
-    return { ok: readiness.ok && isOpen, parts: { ...readiness.parts, ...door } };
+    const { warnings } = readiness;
+    return { ok: readiness.ok && isOpen, parts: { ...readiness.parts, ...door }, ...(warnings && { warnings }) };
   } catch (error) {
     options.log.error({ err: error }, 'the readiness check failed');
     return { ok: false, parts: { check: false, ...door } };

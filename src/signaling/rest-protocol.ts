@@ -1,7 +1,7 @@
 /** The bodies of the REST answers that the signaling protocol does not define; for clients, the page and tests. */
 import { z } from 'zod';
 import { agentDescriptionSchema } from '../registry/index.ts';
-import { createSessionRequestSchema, placementViewSchema } from './protocol.ts';
+import { createSessionRequestSchema, participantSchema, placementViewSchema } from './protocol.ts';
 
 /** `GET /v1/agents` */
 export const agentListSchema = z.object({
@@ -42,6 +42,18 @@ export const sessionViewSchema = z.object({
     .optional(),
 });
 export type SessionView = z.infer<typeof sessionViewSchema>;
+
+/** `GET /v1/rooms/:room`; agent, core and pin are null when the registry does not know them. */
+export const roomViewSchema = z.object({
+  room: z.string(),
+  agent: z.string().nullable(),
+  core: z.string().nullable(),
+  residency: z.string().nullable(),
+  /** POPs that have callers in it, those of them included who were promised a seat and did not join yet. */
+  pops: z.array(z.object({ pop: z.string(), seats: z.number().int() })),
+  participants: z.array(participantSchema),
+});
+export type RoomView = z.infer<typeof roomViewSchema>;
 
 /** What this POP keeps in a session record's `placement`. */
 export const storedPlacementSchema = z.object({

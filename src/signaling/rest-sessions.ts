@@ -1,4 +1,4 @@
-/** `POST /v1/sessions`, `GET` and `DELETE /v1/sessions/:id`, `GET /v1/agents`: how sessions are asked for. */
+/** `GET` and `POST /v1/sessions`, `GET` and `DELETE /v1/sessions/:id`, `GET /v1/agents`: how sessions are asked for. */
 import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response, Router } from 'express';
 import { AntipodeError, asAntipodeError } from '../errors.ts';
 import { knownAgents } from '../placement/index.ts';
@@ -11,6 +11,7 @@ import { type PopChoice, SENT_BY } from './pop-choice.ts';
 import { type CreateSessionRequest, createSessionRequestSchema } from './protocol.ts';
 import { JsonTooDeep, methodNotAllowed, type RefusalLocals, restError, validBody } from './rest-errors.ts';
 import { type AgentList, type SessionView, storedPlacementSchema } from './rest-protocol.ts';
+import { listSessions } from './rest-sessions-list.ts';
 import type { SessionBook } from './session-book.ts';
 import type { SignalingMetrics } from './signaling-metrics.ts';
 
@@ -51,6 +52,7 @@ export function sessionRoutes(options: SessionRoutesOptions): Router {
   router
     .route('/v1/sessions')
     .all(fellowCors(gate))
+    .get(listSessions(options))
     .post(limited, jsonOnly, parseJson, async (request, response) => {
       const caller = gate.callerOf(request);
       if (caller.kind === 'bearer') throw new AntipodeError('ERR_UNAUTHORIZED', 'This API key is not known here.');
@@ -77,7 +79,7 @@ export function sessionRoutes(options: SessionRoutesOptions): Router {
       });
       response.status(201).set('Cache-Control', 'no-store').json(answer);
     })
-    .all(methodNotAllowed('POST'));
+    .all(methodNotAllowed('GET', 'POST'));
 
   router
     .route('/v1/sessions/:id')

@@ -6,17 +6,22 @@ import { AntipodeError } from '../errors.ts';
 import type { CallerPlaces, PlacementService } from '../placement/index.ts';
 import type { Registry } from '../registry/index.ts';
 import type { Logger, Registry as Metrics } from '../telemetry/index.ts';
+import type { MediaEdge } from './call-port.ts';
 import type { ClientAddresses } from './client-address.ts';
 import { FellowPops } from './fellow-pops.ts';
 import { Gate } from './gate.ts';
 import type { OwnOrigin } from './own-origin.ts';
 import { PopChoice } from './pop-choice.ts';
 import { AddressRateLimiter } from './rate-limit.ts';
+import { type DrainPort, drainRoutes } from './rest-drain.ts';
 import { errorHandler, notFound } from './rest-errors.ts';
 import { healthRoutes, type Readiness } from './rest-health.ts';
+import { moveRoutes } from './rest-move.ts';
+import { nodeRoutes } from './rest-nodes.ts';
 import { pageRoutes } from './rest-page.ts';
 import { placementRoutes } from './rest-placement.ts';
 import { probeHandler, probeRoutes } from './rest-probes.ts';
+import { roomRoutes } from './rest-rooms.ts';
 import { sessionRoutes } from './rest-sessions.ts';
 import { securityHeaders } from './security-headers.ts';
 import type { SessionBook } from './session-book.ts';
@@ -28,6 +33,7 @@ export interface RestOptions {
   addresses: ClientAddresses;
   ownOrigin: OwnOrigin;
   book: SessionBook;
+  edge: Pick<MediaEdge, 'room'>;
   placement: PlacementService;
   places: CallerPlaces;
   /** This POP. */
@@ -40,6 +46,8 @@ export interface RestOptions {
   pageDir: string | null;
   readiness(): Promise<Readiness>;
   isShuttingDown(): boolean;
+  /** What `/v1/drain` drains; absent: it is not there. */
+  drain?: DrainPort;
   /** Our own base URL, known once we listen. */
   ownUrl(): string;
 }
@@ -66,6 +74,12 @@ export function restApp(options: RestOptions): Express {
   app.use(probeHandler(options));
   app.use(securityHeaders((request) => [new URL(signalingUrlOf(request)).origin, ...fellows.connectSources].join(' ')));
   app.use(healthRoutes({ ...options, gate }));
+  app.use(nodeRoutes({ ...options, gate }));
+  app.use(roomRoutes({ ...options, gate }));
+  app.use(moveRoutes({ ...options, gate, maxBodyBytes: config.http.maxBodyBytes }));
+  if (options.drain) {
+    app.use(drainRoutes({ gate, nodeId, hasKeys: config.auth.apiKeys.length > 0, drain: options.drain }));
+  }
   app.use(
     sessionRoutes({
       gate,

@@ -9,15 +9,19 @@ import { type AiEndpoint, CallerPlaces, PlacementService, type Policy, type Poli
 import type { NodeStores, Registry } from '../registry/index.ts';
 import type { Logger, Registry as Metrics } from '../telemetry/index.ts';
 import type { MediaEdge } from './call-port.ts';
+import { type SentAway, sendCallersAway } from './callers-away.ts';
 import { ClientAddresses } from './client-address.ts';
 import { httpServer, nameFor, stopServer } from './http-server.ts';
 import { type Listening, listen } from './listen.ts';
+import { OtherPopsWatch } from './other-pops-watch.ts';
 import { OwnOrigin } from './own-origin.ts';
 import { PathFeed } from './path-feed.ts';
 import { restApp } from './rest.ts';
+import type { DrainPort } from './rest-drain.ts';
 import type { Readiness } from './rest-health.ts';
 import { SessionBook } from './session-book.ts';
-import { signalingMetrics } from './signaling-metrics.ts';
+import { SessionReplacement } from './session-replacement.ts';
+import { type SignalingMetrics, signalingMetrics } from './signaling-metrics.ts';
 import { SocketHub } from './socket-hub.ts';
 import { SessionTokens } from './tokens.ts';
 import { upgradeHandler } from './upgrade.ts';
@@ -43,6 +47,8 @@ export interface SignalingServerOptions {
   /** Folder of the built page, or null when there is none. */
   pageDir: string | null;
   readiness(): Promise<Readiness>;
+  /** What `/v1/drain` drains; absent: it is not there. */
+  drain?: DrainPort;
   /** Told the number of sessions that have not ended whenever it changes. */
   onSessionCount?: (sessions: number) => void;
 }
@@ -54,8 +60,12 @@ interface Parts {
   places: CallerPlaces;
   placement: PlacementService;
   paths: PathFeed;
+  replacement: SessionReplacement;
+  others: OtherPopsWatch;
   book: SessionBook;
   hub: SocketHub;
+  clock: Clock;
+  metrics: SignalingMetrics;
   log: Logger;
 }
 
@@ -129,7 +139,10 @@ export class SignalingServer implements AsyncDisposable {
       url = config.http.publicUrl ?? `http://${nameFor(config.http.host)}:${listening.port}`;
       log.debug({ url, port: listening.port }, 'signaling is listening');
       const paths = new PathFeed({ edge: options.edge, placement, clock });
-      return new SignalingServer(url, { places, placement, paths, book, hub, log }, listening, shutdown);
+      const replacement = new SessionReplacement({ ...options, book, placement });
+      const others = new OtherPopsWatch({ ...options, onChanged: () => void book.tellElsewhere() });
+      const parts = { places, placement, paths, replacement, others, book, hub, clock, metrics, log };
+      return new SignalingServer(url, parts, listening, shutdown);
     } catch (error) {
       placement.close();
       await Promise.all([hub.close(0), places.close()]);
@@ -157,6 +170,20 @@ export class SignalingServer implements AsyncDisposable {
     this.#parts.book.beginShutdown();
   }
 
+  /** New sessions are taken again; not once `beginShutdown` was called. */
+  endDrain(): void {
+    if (!this.#shutdown.begun) this.#parts.book.endDrain();
+  }
+
+  /**
+   * Tells every client to come back by another POP, in small groups within `withinMs`; resolves when all were told. They
+   * leave when they are there: `sessionCount` falls. To be called after `beginDrain`, and again for those that are left.
+   */
+  sendCallersAway(how: { withinMs: number; reason?: string; signal?: AbortSignal }): Promise<SentAway> {
+    const { book, clock, metrics } = this.#parts;
+    return sendCallersAway({ reason: 'This POP is being stopped.', ...how, book, clock, metrics });
+  }
+
   /** From now on new sessions and sockets are refused with ERR_SHUTTING_DOWN; running calls go on. */
   beginShutdown(): void {
     this.#shutdown.begun = true;
@@ -175,8 +202,10 @@ export class SignalingServer implements AsyncDisposable {
   }
 
   async #close(end: SessionEnd): Promise<void> {
-    const { book, hub, places, placement, paths, log } = this.#parts;
+    const { book, hub, places, placement, paths, replacement, others, log } = this.#parts;
     paths.close();
+    replacement.close();
+    others.close();
     placement.close();
     const stopped = Promise.all(this.#listening.servers.map(stopServer));
     await Promise.all([book.close(end), hub.close(CLOSE_GRACE_MS)]);

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { SessionEnd } from '../agent/client-events.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/index.ts';
-import { AntipodeError } from '../errors.ts';
+import { AntipodeError, asAntipodeError } from '../errors.ts';
 import type {
   CallerPlaces,
   PlaceAsk,
@@ -17,25 +17,31 @@ import type {
 } from '../placement/index.ts';
 import type { NodeStores, Registry, SessionRecord } from '../registry/index.ts';
 import type { Logger } from '../telemetry/index.ts';
+import { adoptedPlace } from './adopted-place.ts';
 import type { SessionPriority } from './api-keys.ts';
-import type { MediaEdge } from './call-port.ts';
+import type { HandedOver, HandOverRequest, MediaEdge } from './call-port.ts';
 import { CallerSession, sessionEnded } from './caller-session.ts';
 import type { ClientAddress } from './client-address.ts';
+import { Elsewhere } from './elsewhere.ts';
 import { EndedSessions } from './ended-sessions.ts';
 import { PlacedSession } from './placed-session.ts';
 import {
   type CreateSessionAnswer,
   type CreateSessionRequest,
+  type Grant,
   SIGNALING_VERSION,
   type SignalingData,
 } from './protocol.ts';
+import { RoomBook } from './room-book.ts';
+import type { Seat } from './room-port.ts';
+import { SessionAdoption } from './session-adoption.ts';
 import { SessionCounts } from './session-counts.ts';
 import { SessionHomes } from './session-homes.ts';
 import { newRecord } from './session-record.ts';
 import { SessionRecordWriter } from './session-record-writer.ts';
 import type { SignalingMetrics } from './signaling-metrics.ts';
 import type { SessionDoor } from './socket.ts';
-import { ALL_GRANTS, type SessionTokens } from './tokens.ts';
+import { addressMark, DEFAULT_GRANTS, type ResumeClaims, type SessionTokens } from './tokens.ts';
 
 export interface SessionBookOptions {
   config: Pick<Config, 'limits' | 'auth'>;
@@ -69,6 +75,9 @@ interface Entry {
   readonly session: CallerSession;
   readonly place: PlacedSession;
   readonly record: SessionRecordWriter;
+  /** What its place was asked for by, with every pin that holds. */
+  readonly ask: PlaceAsk;
+  readonly elsewhere: Elsewhere;
 }
 
 export class SessionBook implements SessionDoor {
@@ -77,6 +86,10 @@ export class SessionBook implements SessionDoor {
   readonly #counts: SessionCounts;
   readonly #ended: EndedSessions;
   readonly #homes: SessionHomes;
+  readonly #adoption: SessionAdoption;
+  readonly #rooms: RoomBook;
+  /** Sessions of other POPs whose callers come back by this one, until they are this one's. */
+  readonly #adopting = new Map<string, Promise<CallerSession>>();
   /** Sessions that ended and whose record is not written, or whose media is not closed yet. */
   readonly #settling = new Map<string, { written: Promise<void>; settled: Promise<void> }>();
   /** What each session's data touched; as long as the session can be asked about. */
@@ -86,7 +99,10 @@ export class SessionBook implements SessionDoor {
   constructor(options: SessionBookOptions) {
     this.#options = options;
     const { clock, registry, log } = options;
-    this.#homes = new SessionHomes(options);
+    const onFenced = (sessionId: string) => this.#lose(sessionId);
+    this.#homes = new SessionHomes({ ...options, onFenced });
+    this.#rooms = new RoomBook({ ...options, maxCallers: options.config.limits.maxRoomCallers });
+    this.#adoption = new SessionAdoption({ ...options, homes: this.#homes });
     this.#counts = new SessionCounts(options.config.limits.maxSessions);
     this.#ended = new EndedSessions({
       clock,
@@ -124,20 +140,36 @@ export class SessionBook implements SessionDoor {
       priority,
       key: sessionId,
     };
-    const placed = await placement.place({
+    const grants = grantsOf(request, origin);
+    const seat = seatOf(request);
+    const wanted: PlaceAsk = {
       ...ask,
       ...(request.placementId !== undefined && { instead: this.#reservation(request.placementId) }),
-    });
+    };
+    const { placed, ticket } = seat
+      ? await this.#rooms.enter(room, wanted)
+      : { placed: await placement.place(wanted), ticket: null };
     const { core } = placed;
     const place = new PlacedSession({
       ...this.#options,
       ...{ ask, caller, placed, homes: this.#homes, pop: { nodeId, region, stores } },
-      call: { room, metadata: request.metadata ?? {}, ...(priority !== 'normal' && { priority }) },
+      call: {
+        ...{ room, metadata: request.metadata ?? {} },
+        ...(priority !== 'normal' && { priority }),
+        ...(seat && { seat }),
+      },
+      ...(ticket && { ticket }),
     });
     const residency = place.pins;
-    const { token, expiresAt, joined } = await this.#admit({ sessionId, room, residency }, placed.reservation, origin);
+    const subject = { sessionId, room, residency, grants };
+    const { token, expiresAt, joined } = await this.#admit(subject, placed.reservation, origin).catch((error) => {
+      place.release();
+      throw error;
+    });
     this.#residency.set(sessionId, place.residency.record);
     const { name, title, description, notices, examples } = core.agents.find(({ name }) => name === request.agent)!;
+    const held = { ...ask, residency };
+    const elsewhere = new Elsewhere({ ...this.#options, ask: held });
     const session = new CallerSession({
       ...this.#options,
       limits: config.limits,
@@ -146,13 +178,16 @@ export class SessionBook implements SessionDoor {
       agent: { name, title, description, notices, examples },
       iceServers: [],
       expiresAt,
+      elsewhere: () => elsewhere.now(),
       onJoined: () => {
         joined();
+        this.#homes.claim(sessionId, session.coreId, session.epoch);
         record.write({ state: 'active' });
       },
-      onEnded: (end, closed) => {
+      onResumed: (newest) => this.#homes.resumed(sessionId, newest),
+      onEnded: (end, closed, how) => {
         joined();
-        this.#finish(session, end, closed);
+        this.#finish(session, end, closed, how);
       },
     });
     const record = new SessionRecordWriter({ sessionId, registry, log, epoch: () => session.epoch });
@@ -163,7 +198,7 @@ export class SessionBook implements SessionDoor {
       placement: place.stored,
     });
     const recorded = record.create(stored);
-    this.#entries.set(sessionId, { session, place, record });
+    this.#entries.set(sessionId, { session, place, record, ask: held, elsewhere });
     this.#options.onSessionCount?.(this.#entries.size);
     this.#options.metrics.sessionCreated(request.agent);
     try {
@@ -175,7 +210,10 @@ export class SessionBook implements SessionDoor {
     log.info({ sessionId, agent: request.agent, core: core.nodeId, address: origin.from.address }, 'session created');
     const { signalingUrl } = origin;
     const view = place.first.placement;
-    return { sessionId, room, signalingUrl, token, iceServers: [], expiresAt: stored.expiresAt, placement: view };
+    return {
+      ...{ sessionId, room, signalingUrl, token, iceServers: [], expiresAt: stored.expiresAt, placement: view },
+      ...(seat && { participantId: seat.participantId }),
+    };
   }
 
   async admitJoin(data: SignalingData<'join'>) {
@@ -189,12 +227,110 @@ export class SessionBook implements SessionDoor {
     return { session, grants: claims.grants };
   }
 
-  async admitResume(data: SignalingData<'resume'>) {
+  async admitResume(data: SignalingData<'resume'>, addressKey: string) {
     demandVersion(data.version);
     const claims = await this.#options.tokens.verifyResume(data.resumeToken);
-    const session = this.#find(claims.sub);
+    const { sub: sessionId, generation, grants } = claims;
+    const known = this.#entries.has(sessionId) || this.#ended.has(sessionId);
+    const session = known ? this.#find(sessionId) : await this.#adopt(claims);
     demandSame(session, claims);
-    return { session, generation: claims.generation };
+    this.#countResume(claims, known ? 'own' : 'other', addressKey);
+    return { session, generation, grants };
+  }
+
+  /** Callers change networks, so another address is no reason to refuse a token; it is one to be seen. */
+  #countResume({ sub: sessionId, from }: ResumeClaims, pop: 'own' | 'other', addressKey: string): void {
+    const moved = from !== undefined && from !== addressMark(sessionId, addressKey);
+    this.#options.metrics.resumed(pop, moved ? 'another' : 'same');
+    if (moved) this.#options.log.info({ sessionId, pop }, 'a caller came back from another address');
+  }
+
+  /** @throws as `SessionAdoption.take`, ERR_SHUTTING_DOWN, ERR_SESSION_LIMIT */
+  #adopt(claims: ResumeClaims): Promise<CallerSession> {
+    const { sub: sessionId } = claims;
+    const underWay = this.#adopting.get(sessionId);
+    if (underWay !== undefined) return underWay;
+    const adopting = this.#adoptOnce(claims).finally(() => this.#adopting.delete(sessionId));
+    this.#adopting.set(sessionId, adopting);
+    return adopting;
+  }
+
+  async #adoptOnce(claims: ResumeClaims): Promise<CallerSession> {
+    const { registry, config, clock, log, metrics, nodeId, region, stores } = this.#options;
+    const { sub: sessionId, seat } = claims;
+    this.#refuseWhenShuttingDown();
+    this.#counts.take(null);
+    let session: CallerSession;
+    try {
+      const adopted = await this.#adoption.take(claims);
+      this.#refuseWhenShuttingDown();
+      const { record: known, core, formerPop } = adopted;
+      const { agent, room, residency } = known;
+      const found = adoptedPlace(adopted, {
+        ...{ ...this.#options, homes: this.#homes, pop: { nodeId, region, stores }, seat },
+        ...(seat && { ticket: this.#rooms.adopt(room, sessionId, { core: core.nodeId, agent, residency }) }),
+      });
+      const { place } = found;
+      const elsewhere = new Elsewhere({ ...this.#options, ask: found.ask });
+      const lastedMs = clock.date().getTime() - Date.parse(known.createdAt);
+      session = new CallerSession({
+        ...this.#options,
+        ...place.first,
+        limits: config.limits,
+        agent: found.agent,
+        iceServers: [],
+        expiresAt: null,
+        lifeSeconds: Math.max(1, config.limits.maxSessionSeconds - lastedMs / 1_000),
+        another: async () => null,
+        elsewhere: () => elsewhere.now(),
+        onJoined: () => undefined,
+        onResumed: (newest) => this.#homes.resumed(sessionId, newest),
+        onEnded: (end, closed, how) => this.#finish(session, end, closed, how),
+      });
+      const record = new SessionRecordWriter({ sessionId, registry, log, epoch: () => session.epoch });
+      place.opened(session, record);
+      this.#residency.set(sessionId, place.residency.record);
+      this.#entries.set(sessionId, { session, place, record, ask: found.ask, elsewhere });
+      record.write({ placement: place.stored });
+      log.info(
+        { sessionId, core: core.nodeId, from: formerPop, epoch: known.epoch },
+        'a session of another POP is here now',
+      );
+      metrics.adopted('taken');
+    } catch (error) {
+      this.#counts.give();
+      this.#homes.forget(sessionId);
+      metrics.adopted(asAntipodeError(error).code);
+      throw error;
+    }
+    this.#options.onSessionCount?.(this.#entries.size);
+    return session;
+  }
+
+  /** The POPs have changed: tells the clients for whom that makes a difference. */
+  async tellElsewhere(): Promise<void> {
+    for (const { session, elsewhere } of [...this.#entries.values()]) {
+      const changed = session.phase === 'live' ? await elsewhere.changed() : null;
+      if (changed !== null) session.tellElsewhere(changed);
+    }
+  }
+
+  /** Tells one client to come back by another POP. False when nobody listens, or there is no other POP for it. */
+  async sendAway(sessionId: string, reason: string): Promise<boolean> {
+    const entry = this.#entries.get(sessionId);
+    const others = (await entry?.elsewhere.now()) ?? [];
+    return others.length > 0 && entry!.session.sendAway({ elsewhere: [...others], reason });
+  }
+
+  /** Ids of the sessions whose callers are here. */
+  get liveIds(): string[] {
+    return [...this.#entries].filter(([, { session }]) => session.phase === 'live').map(([sessionId]) => sessionId);
+  }
+
+  /** Another POP has the session: its call here ends, and nothing else. */
+  #lose(sessionId: string): void {
+    const reason = 'The caller came back by another POP.';
+    this.#entries.get(sessionId)?.session.end({ code: 'replaced', reason }, { elsewhere: true });
   }
 
   /**
@@ -225,6 +361,26 @@ export class SessionBook implements SessionDoor {
     return record;
   }
 
+  /** Whether it came in by this POP and has not ended. */
+  has(sessionId: string): boolean {
+    return this.#entries.has(sessionId);
+  }
+
+  /**
+   * A session goes to another core while its own lives.
+   * @throws ERR_SESSION_UNKNOWN | ERR_SESSION_ENDED | ERR_HANDOVER_REFUSED | what placement says
+   */
+  move(sessionId: string, request: HandOverRequest): Promise<HandedOver> {
+    return this.#find(sessionId).handOver(request);
+  }
+
+  /** Sessions that are open here, with what their place was asked for by, and the core that they have. */
+  get running(): { sessionId: string; ask: PlaceAsk; core: string; hasSeat: boolean }[] {
+    return [...this.#entries].flatMap(([sessionId, { session, ask }]) =>
+      session.phase === 'live' ? [{ sessionId, ask, core: session.coreId, hasSeat: session.hasSeat }] : [],
+    );
+  }
+
   /** What a session's data touched. @throws ERR_SESSION_UNKNOWN, also for one that came in by another POP */
   residencyOf(sessionId: string): ResidencyRecordView {
     const record = this.#residency.get(sessionId);
@@ -242,8 +398,20 @@ export class SessionBook implements SessionDoor {
     return record;
   }
 
+  /** Ends the sessions of this POP that have a seat in a room, also those that nobody joined yet; answers how many. */
+  endRoom(room: string, end: SessionEnd): number {
+    const seated = [...this.#entries.values()].filter(({ session }) => session.room === room && session.hasSeat);
+    for (const { session } of seated) session.end(end);
+    return seated.length;
+  }
+
   beginShutdown(): void {
     this.#shuttingDown = true;
+  }
+
+  /** New sessions are taken again. */
+  endDrain(): void {
+    this.#shuttingDown = false;
   }
 
   /** Ends every session; resolves when their media is closed and their records are written. */
@@ -251,18 +419,20 @@ export class SessionBook implements SessionDoor {
     this.#shuttingDown = true;
     for (const { session } of [...this.#entries.values()]) session.end(end, { shuttingDown: true });
     await Promise.all([...this.#settling.values()].map(({ settled }) => settled));
+    this.#homes.close();
+    this.#rooms.close();
     this.#ended.close();
   }
 
   /** The session's token, its slot held and the session counted; lets the slot go when it is not admitted. */
   async #admit(
-    subject: { sessionId: string; room: string; residency: string | null },
+    subject: { sessionId: string; room: string; residency: string | null; grants: readonly Grant[] },
     slot: Reservation,
     origin: SessionOrigin,
   ) {
     const { tokens, config } = this.#options;
     try {
-      const issued = await tokens.issueJoin({ ...subject, grants: ALL_GRANTS }, config.auth.joinTokenTtlSeconds);
+      const issued = await tokens.issueJoin(subject, config.auth.joinTokenTtlSeconds);
       this.#refuseWhenShuttingDown();
       if (!slot.hold()) throw new AntipodeError('ERR_PLACEMENT_NO_CORE', 'The reserved slot has expired.');
       return { ...issued, joined: this.#counts.take(origin.authenticated ? null : origin.from.key) };
@@ -288,18 +458,23 @@ export class SessionBook implements SessionDoor {
     throw end ? sessionEnded(end) : unknownSession();
   }
 
-  #finish(session: CallerSession, end: SessionEnd, closed: Promise<void>): void {
+  #finish(session: CallerSession, end: SessionEnd, closed: Promise<void>, how: { elsewhere: boolean }): void {
     const { sessionId } = session;
     const entry = this.#entries.get(sessionId);
-    if (!entry) return;
-    entry.record.write({ state: 'ended', end });
+    if (entry?.session !== session) return;
     this.#entries.delete(sessionId);
     this.#counts.give();
     entry.place.release();
-    this.#ended.add(sessionId, end);
-    this.#residency.get(sessionId)?.ended(end.reason);
     this.#options.metrics.sessionEnded(end.code);
-    this.#homes.release(sessionId, session.epoch);
+    if (how.elsewhere) {
+      this.#homes.forget(sessionId);
+      this.#residency.delete(sessionId);
+    } else {
+      entry.record.write({ state: 'ended', end });
+      this.#ended.add(sessionId, end);
+      this.#residency.get(sessionId)?.ended(end.reason);
+      this.#homes.release(sessionId, session.epoch);
+    }
     const settled = Promise.all([entry.record.written, closed]).then(() => {
       this.#settling.delete(sessionId);
     });
@@ -310,6 +485,23 @@ export class SessionBook implements SessionDoor {
   #refuseWhenShuttingDown(): void {
     if (this.#shuttingDown) throw new AntipodeError('ERR_SHUTTING_DOWN', 'This POP is shutting down.');
   }
+}
+
+/** @throws ERR_REQUEST_MALFORMED for a name without a room */
+function seatOf({ room, name }: CreateSessionRequest): Seat | null {
+  if (name === undefined) return null;
+  if (room === undefined) {
+    throw new AntipodeError('ERR_REQUEST_MALFORMED', 'A name needs a room to be known by.', { path: 'room' });
+  }
+  return { participantId: `p-${randomBytes(9).toString('base64url')}`, name };
+}
+
+/** @throws ERR_FORBIDDEN for who may not give them */
+function grantsOf({ grants }: CreateSessionRequest, { authenticated }: SessionOrigin): readonly Grant[] {
+  if (grants?.includes('moderate') && !authenticated) {
+    throw new AntipodeError('ERR_FORBIDDEN', 'The grant "moderate" is given with an API key only.', { path: 'grants' });
+  }
+  return grants === undefined ? DEFAULT_GRANTS : [...new Set(grants)];
 }
 
 function unknownSession(): AntipodeError {

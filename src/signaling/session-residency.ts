@@ -12,7 +12,7 @@ const CORE_LOGS = 'ids and codes; words of the call at the level debug only';
 
 export interface SessionResidencyOptions {
   sessionId: string;
-  placed: Placed;
+  placed: Pick<Placed, 'pins' | 'core'> & Partial<Pick<Placed, 'endpoints'>>;
   pop: { nodeId: string; region: string; stores?: NodeStores | undefined };
   placement: Pick<PlacementService, 'jurisdictionOf'>;
   clock: Clock;
@@ -48,7 +48,13 @@ export class SessionResidency {
     this.#core(placed);
   }
 
-  #core({ core }: Placed): void {
+  /** Another POP had the session, and kept a record of its own that is lost with it. */
+  cameFrom({ nodeId, region }: { nodeId: string; region: string | null }): void {
+    const detail = 'POP: had the session before; the residency record up to then was its own';
+    this.#add('node', nodeId, region, detail);
+  }
+
+  #core({ core }: Pick<Placed, 'core'>): void {
     this.#add('node', core.nodeId, core.region, 'core: runs the agent');
     this.#stores(core, { logs: CORE_LOGS, traces: 'ids, names and times, without words or sound' });
   }
@@ -75,8 +81,8 @@ export class SessionResidency {
   }
 }
 
-function promisedBy({ endpoints }: Placed): ReadonlyMap<string, string> {
-  return new Map(endpoints.services.map(({ id, region }) => [id, region]));
+function promisedBy({ endpoints }: Partial<Pick<Placed, 'endpoints'>>): ReadonlyMap<string, string> {
+  return new Map(endpoints?.services.map(({ id, region }) => [id, region]));
 }
 
 /** Where the session's services are, and what keeps its data in. */

@@ -3,6 +3,8 @@ import type { SessionEnd } from '../agent/client-events.ts';
 import type { JoinAnswer, SignalingEventData, SignalingEventName } from './protocol.ts';
 
 export interface SessionSocket {
+  /** Of the client, as limits count it. */
+  readonly addressKey: string;
   /** Sends the answer to its join or resume; false when the socket has gone meanwhile. */
   enter(answer: JoinAnswer): boolean;
   sendEvent<E extends SignalingEventName>(event: E, data: SignalingEventData<E>): void;

@@ -9,7 +9,7 @@ export const PING_INTERVAL_MS = 2_500;
 /** A socket that sent nothing, not even a pong, for this long is taken for dead. */
 export const SILENCE_LIMIT_MS = 9_000;
 
-export interface SocketHubOptions extends Omit<SignalingSocketOptions, 'ws' | 'onClosed'> {
+export interface SocketHubOptions extends Omit<SignalingSocketOptions, 'ws' | 'addressKey' | 'onClosed'> {
   maxSocketsPerAddress: number;
   clock: Clock;
 }
@@ -40,7 +40,12 @@ export class SocketHub {
   }
 
   add(ws: WebSocket, addressKey: string): void {
-    const socket = new SignalingSocket({ ...this.#options, ws, onClosed: (closed) => this.#remove(closed) });
+    const socket = new SignalingSocket({
+      ...this.#options,
+      ws,
+      addressKey,
+      onClosed: (closed) => this.#remove(closed),
+    });
     this.#sockets.set(socket, addressKey);
     this.#perAddress.set(addressKey, (this.#perAddress.get(addressKey) ?? 0) + 1);
     this.#options.metrics.socketCount(this.#sockets.size);

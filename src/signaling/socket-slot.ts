@@ -5,7 +5,7 @@
 import type { ClientEvent, SessionEnd } from '../agent/client-events.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { EventBacklog } from './event-backlog.ts';
-import type { SignalingEventData } from './protocol.ts';
+import type { SignalingEventData, SignalingEventName } from './protocol.ts';
 import type { SessionSocket } from './session-socket.ts';
 
 export interface SocketSlotOptions {
@@ -37,9 +37,13 @@ export class SocketSlot {
     this.#socket?.sendEntry(entry.seq, entry.text);
   }
 
-  /** Told to who listens now; of no use to who comes later. */
-  tellMediaLost(lost: SignalingEventData<'media-lost'>): void {
-    this.#socket?.sendEvent('media-lost', lost);
+  /** Told to who listens now; of no use to who comes later. False when nobody does. */
+  tellNow<E extends Exclude<SignalingEventName, 'agent' | 'session-ended'>>(
+    event: E,
+    data: SignalingEventData<E>,
+  ): boolean {
+    this.#socket?.sendEvent(event, data);
+    return this.#socket !== null;
   }
 
   /** The client has every event up to and with `seq`. */

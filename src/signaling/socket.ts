@@ -13,6 +13,7 @@ import type { CallerSession } from './caller-session.ts';
 import { answerText, errorText, eventText, parseFrame, type Request } from './frames.ts';
 import {
   CLOSE_CODES,
+  type Grant,
   type JoinAnswer,
   type SignalingData,
   type SignalingEventData,
@@ -22,7 +23,6 @@ import { TokenBucket } from './rate-limit.ts';
 import type { SessionSocket } from './session-socket.ts';
 import type { SignalingMetrics, SocketCloseReason } from './signaling-metrics.ts';
 import { FRESH_SOCKET, type SocketEffect, type SocketInput, type SocketState, transition } from './socket-state.ts';
-import type { Grant } from './tokens.ts';
 
 /** A client that leaves more than this unread is cut off, bytes. */
 const MAX_BUFFERED_BYTES = 1_048_576;
@@ -32,11 +32,17 @@ const CLOSE_GRACE_MS = 2_000;
 /** Judges tokens: the session that one opens, and how. Rejects with the code that the client is told. */
 export interface SessionDoor {
   admitJoin(data: SignalingData<'join'>): Promise<{ session: CallerSession; grants: readonly Grant[] }>;
-  admitResume(data: SignalingData<'resume'>): Promise<{ session: CallerSession; generation: number }>;
+  /** @param addressKey of the client */
+  admitResume(
+    data: SignalingData<'resume'>,
+    addressKey: string,
+  ): Promise<{ session: CallerSession; generation: number; grants: readonly Grant[] }>;
 }
 
 export interface SignalingSocketOptions {
   ws: WebSocket;
+  /** Of the client, as limits count it. */
+  addressKey: string;
   door: SessionDoor;
   limits: Pick<Config['limits'], 'joinTimeoutMs' | 'maxMessageBytes' | 'messagesPerSecond'>;
   clock: Clock;
@@ -97,6 +103,10 @@ export class SignalingSocket implements SessionSocket {
     ws.on('pong', (data) => this.#onPong(data));
     ws.on('error', (error) => this.#onError(error));
     ws.on('close', () => this.#onClose());
+  }
+
+  get addressKey(): string {
+    return this.#options.addressKey;
   }
 
   enter(answer: JoinAnswer): boolean {
@@ -230,9 +240,9 @@ export class SignalingSocket implements SessionSocket {
         this.#session = session;
         await session.join(this, grants);
       } else {
-        const { session, generation } = await door.admitResume(request.data);
+        const { session, generation, grants } = await door.admitResume(request.data, this.addressKey);
         this.#session = session;
-        await session.resume(this, generation, request.data.keepMedia);
+        await session.resume(this, generation, request.data.keepMedia, grants);
       }
     } catch (cause) {
       const error = this.#ours(cause, request.method);

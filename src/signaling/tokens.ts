@@ -3,20 +3,19 @@
  * one that is refused; single use of a join token is the registry's claimOnce, and which resume token is stale is
  * resume-chain.ts.
  */
-import { randomUUID } from 'node:crypto';
-import { errors, jwtVerify, SignJWT } from 'jose';
+import { createHash, randomUUID } from 'node:crypto';
+import { decodeJwt, errors, jwtVerify, SignJWT } from 'jose';
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { AntipodeError } from '../errors.ts';
+import { type Grant, grantSchema } from './protocol.ts';
 
 const ISSUER = 'antipode';
 const JOIN_AUDIENCE = 'antipode:join';
 const RESUME_AUDIENCE = 'antipode:resume';
 
-/** What a caller may do: send its voice, hear the agent, send typed messages. */
-export const grantSchema = z.enum(['speak', 'listen', 'message']);
-export type Grant = z.infer<typeof grantSchema>;
-export const ALL_GRANTS: readonly Grant[] = grantSchema.options;
+/** What a caller may do of whom nobody said anything else. */
+export const DEFAULT_GRANTS: readonly Grant[] = ['speak', 'listen', 'message', 'video'];
 
 const sessionClaims = z.object({
   /** Session id. */
@@ -26,9 +25,25 @@ const sessionClaims = z.object({
   residency: z.string().max(2_000).nullable(),
   /** Unix seconds. */
   exp: z.number(),
+  iat: z.number().optional(),
 });
 const joinClaims = sessionClaims.extend({ jti: z.string().min(1).max(64) });
-const resumeClaims = sessionClaims.extend({ generation: z.number().int().min(1) });
+const resumeClaims = sessionClaims.extend({
+  generation: z.number().int().min(1),
+  /** Where the session ran when the token was made; absent in tokens of earlier versions. */
+  run: z
+    .object({
+      agent: z.string().min(1).max(64),
+      pop: z.string().min(1).max(128),
+      core: z.string().min(1).max(128),
+      epoch: z.number().int().min(1),
+    })
+    .optional(),
+  /** The caller's seat in its room. */
+  seat: z.object({ participantId: z.string().min(1).max(128), name: z.string().min(1).max(64) }).optional(),
+  /** Which address the token was handed out to, as `addressMark` has it. */
+  from: z.string().max(64).optional(),
+});
 
 export type JoinClaims = z.infer<typeof joinClaims>;
 export type ResumeClaims = z.infer<typeof resumeClaims>;
@@ -40,6 +55,9 @@ export interface TokenSubject {
   grants: readonly Grant[];
   residency: string | null;
 }
+
+/** What a resume token says beside: for the POP to which its caller comes back. */
+export type ResumeDetails = Pick<ResumeClaims, 'run' | 'seat' | 'from'>;
 
 export interface SessionTokensOptions {
   /** HMAC secret, at least 32 bytes. */
@@ -69,8 +87,13 @@ export class SessionTokens {
   }
 
   /** A token that opens its session again; `generation` tells the later from the earlier. */
-  async issueResume(subject: TokenSubject, generation: number, ttlSeconds: number): Promise<string> {
-    return this.#sign(subject, RESUME_AUDIENCE, this.#unixSeconds() + ttlSeconds, { generation });
+  async issueResume(
+    subject: TokenSubject,
+    generation: number,
+    ttlSeconds: number,
+    details: ResumeDetails = {},
+  ): Promise<string> {
+    return this.#sign(subject, RESUME_AUDIENCE, this.#unixSeconds() + ttlSeconds, { generation, ...details });
   }
 
   /** @throws ERR_TOKEN_EXPIRED | ERR_TOKEN_INVALID */
@@ -109,7 +132,26 @@ export class SessionTokens {
       if (error instanceof errors.JWTExpired) {
         throw new AntipodeError('ERR_TOKEN_EXPIRED', `The ${kind} token has expired.`, { cause: error });
       }
-      throw new AntipodeError('ERR_TOKEN_INVALID', `This is not a ${kind} token of ours.`, { cause: error });
+      const words = isOfAnotherSecret(error, token, audience)
+        ? `This ${kind} token was signed with another secret: POPs that share callers must share auth.tokenSecret.`
+        : `This is not a ${kind} token of ours.`;
+      throw new AntipodeError('ERR_TOKEN_INVALID', words, { cause: error });
     }
+  }
+}
+
+/** Tells one address of a session's caller from another without telling the address. */
+export function addressMark(sessionId: string, addressKey: string): string {
+  return createHash('sha256').update(`${sessionId} ${addressKey}`).digest('base64url').slice(0, 16);
+}
+
+/** A token like ours in everything but its signature: forged, or of a POP that is set up otherwise. */
+function isOfAnotherSecret(error: unknown, token: string, audience: string): boolean {
+  if (!(error instanceof errors.JWSSignatureVerificationFailed)) return false;
+  try {
+    const { iss, aud } = decodeJwt(token);
+    return iss === ISSUER && aud === audience;
+  } catch {
+    return false; // no claims: it is not like ours
   }
 }

@@ -4,6 +4,7 @@
  */
 import { type Logger as PinoLogger, pino } from 'pino';
 import pretty from 'pino-pretty';
+import { logDestination } from './log-destination.ts';
 
 export type Logger = Pick<PinoLogger, 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'child' | 'level'>;
 
@@ -20,7 +21,7 @@ export function createLogger(options: LoggerOptions): Logger {
     level: options.level,
     redact: { paths: SECRET_KEYS.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]), censor: '[secret]' },
   };
-  if (!options.pretty) return pino(settings);
+  if (!options.pretty) return pino(settings, logDestination(process.stdout.fd));
   // In process and synchronous: a line that was logged is on the terminal, even when the next statement exits.
   return pino(settings, pretty({ translateTime: 'HH:MM:ss.l', ignore: 'pid,hostname', singleLine: true, sync: true }));
 }

@@ -10,7 +10,7 @@ import { systemClock } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { createMetrics, silentLogger } from '../../src/telemetry/index.ts';
 import { type FakeChatAnswer, type FakeChatRequest, FakeOpenAi } from '../fakes/openai.ts';
-import { MemoryCall } from '../support/memory-call.ts';
+import { MemoryCall, type MemoryCallOptions } from '../support/memory-call.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -37,7 +37,11 @@ async function agentsFolder(modules: Record<string, string>): Promise<string> {
 }
 
 /** A call to the agent of a block in docs/write-an-agent.md, with a model that answers by `chat`. */
-async function callAgent(name: string, chat: (request: FakeChatRequest) => FakeChatAnswer) {
+async function callAgent(
+  name: string,
+  chat: (request: FakeChatRequest) => FakeChatAnswer,
+  options: MemoryCallOptions = {},
+) {
   const agentsDir = await agentsFolder({ [`${name}.ts`]: await codeOf('write-an-agent.md', `ts file=${name}`) });
   const fake = await FakeOpenAi.start({ chat });
   closing.push(() => fake.close());
@@ -53,7 +57,7 @@ async function callAgent(name: string, chat: (request: FakeChatRequest) => FakeC
   });
   closing.push(() => host.close());
   expect(host.agents.map((agent) => agent.name)).toEqual([name]);
-  const call = new MemoryCall();
+  const call = new MemoryCall(options);
   call.mouth.autoPlay = true;
   const running = host.start(name, call);
   closing.push(async () => {
@@ -115,6 +119,27 @@ test('the waiter of docs/write-an-agent.md is asked to greet, reads the menu, ta
   call.type('That is all');
   expect(await call.until(() => call.end ?? undefined)).toMatchObject({ code: 'agent-hung-up' });
   expect(await call.said('agent', 3)).toBe('Goodbye.');
+});
+
+test('the host of docs/write-an-agent.md knows who is in the room, and who speaks', async () => {
+  const [ann, bob] = ['Ann', 'Bob'].map((name) => ({ participantId: name, name, muted: false }));
+  const participants = { list: [ann!, bob!], onChange: () => () => {} };
+  const asked: FakeChatRequest[] = [];
+  const chat = (request: FakeChatRequest) => {
+    asked.push(request);
+    return { text: 'Go on.' };
+  };
+  const { call } = await callAgent('host', chat, { participants });
+  await call.said('agent', 0);
+  call.type('Hello.', ann);
+  await call.said('agent', 1);
+  call.type('Hi.', bob);
+  expect(await call.said('agent', 2)).toBe('Go on.');
+  expect(asked[1]!.messages[0]!.content).toContain('Here now: Ann, Bob.');
+  expect(asked[1]!.messages.filter(({ role }) => role === 'user').map(({ content }) => content)).toEqual([
+    'Ann: Hello.',
+    'Bob: Hi.',
+  ]);
 });
 
 test('the verdict of the second model in docs/write-an-agent.md is in what the first is told next', async () => {

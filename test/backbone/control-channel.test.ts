@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { AntipodeError } from '../../src/errors.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { Backbone, bareSocket, closing, flush, hello, nextMessage, played, ready } from './support/control.ts';
+import { Backbone, bareSocket, closing, flush, nextMessage, played, ready } from './support/control.ts';
 import { metricValue } from './support/workers.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -188,7 +188,7 @@ describe('a control channel that is lost', () => {
     ]);
   });
 
-  test('is dialed again after 100, 200, 400 ms and so on up to 2 s, while the core is away', async () => {
+  test('is dialed again after at most 200, 400, 800 ms and so on up to 5 s, while the core is away', async () => {
     const backbone = await Backbone.start();
     const clock = new FakeClock();
     const pop = await backbone.dial({ clock });
@@ -196,7 +196,7 @@ describe('a control channel that is lost', () => {
     await backbone.server.close();
     await down;
     const { port } = backbone.server;
-    for (const waitMs of [100, 200, 400, 800, 1_600, 2_000, 2_000]) {
+    for (const waitMs of [200, 400, 800, 1_600, 3_200, 5_000, 5_000]) {
       expect(clock.pendingCount).toBe(1);
       clock.advance(waitMs - 1);
       await turn();
@@ -206,7 +206,7 @@ describe('a control channel that is lost', () => {
     }
     await using revived = await Backbone.start({ port }, backbone.ca);
     const up = once(pop, 'up');
-    clock.advance(2_000);
+    clock.advance(5_000);
     await up;
     expect(revived.server.peerCount).toBe(1);
     pop.close();
@@ -279,18 +279,31 @@ describe('a second connection of the same node', () => {
 });
 
 describe('hello', () => {
-  test('must speak our version: another is refused in words at both ends', async () => {
+  test.each([
+    ['a later', { version: 3, minVersion: 2 }, '2 to 3'],
+    ['an earlier', { version: 0 }, '0'],
+  ])('of %s version is refused at both ends, with what each speaks', async (_which, versions, theirs) => {
     await using backbone = await Backbone.start();
     const socket = await backbone.bare();
     const closed = closing(socket);
     const answer = nextMessage(socket);
-    socket.send(JSON.stringify(hello('pop-1', 2)));
-    expect(await answer).toMatchObject({ id: 1, ok: false, error: { code: 'ERR_PROTOCOL_VERSION' } });
-    expect(await closed).toEqual({ code: 4426, reason: 'This core speaks backbone protocol 1, the POP 2.' });
+    socket.send(JSON.stringify({ id: 1, method: 'hello', data: { ...versions, nodeId: 'pop-1', region: 'away' } }));
+    const words = `This core speaks backbone protocol 1, the POP ${theirs}.`;
+    expect(await answer).toMatchObject({ id: 1, ok: false, error: { code: 'ERR_BACKBONE_VERSION', message: words } });
+    expect(await closed).toEqual({ code: 4426, reason: words });
     expect(backbone.handlers.heard).toEqual([]);
     expect(
       await metricValue(backbone.metrics, 'antipode_backbone_refusals_total', { side: 'core', reason: 'version' }),
     ).toBe(1);
+  });
+
+  test('of a later POP that still speaks our version agrees on ours', async () => {
+    await using backbone = await Backbone.start();
+    const socket = await backbone.bare();
+    const answer = nextMessage(socket);
+    const data = { version: 7, minVersion: 1, nodeId: 'pop-1', region: 'away', unheardOf: true };
+    socket.send(JSON.stringify({ id: 1, method: 'hello', data }));
+    expect(await answer).toMatchObject({ id: 1, ok: true, data: { version: 1 } });
   });
 
   test('must come first', async () => {

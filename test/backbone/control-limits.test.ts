@@ -91,6 +91,23 @@ describe('a peer that sends frames with wrong contents', () => {
     expect(backbone.handlers.heard).toEqual(['opened pop-1 away']);
   });
 
+  test('cannot have a request done twice, nor one of an earlier connection', async () => {
+    await using backbone = await Backbone.start();
+    const socket = await backbone.greeted();
+    const request = (id: number, sessionId: string) =>
+      socket.send(JSON.stringify({ id, method: 'session.ready', data: { sessionId, epoch: 1 } }));
+    const first = nextAnswer(socket, 7);
+    request(7, 'a');
+    expect(await first).toMatchObject({ ok: true });
+    for (const id of [7, 3]) {
+      const again = nextAnswer(socket, id);
+      request(id, 'b');
+      expect(await again).toMatchObject({ ok: false, error: { code: 'ERR_BACKBONE_PROTOCOL', path: 'id' } });
+    }
+    expect(await ignored(backbone, 'request-number')).toBe(2);
+    expect(backbone.handlers.heard).toEqual(['opened pop-1 away', 'request session.ready a']);
+  });
+
   test('has its bad events, unasked answers and unknown pongs ignored and counted', async () => {
     await using backbone = await Backbone.start();
     const socket = await backbone.greeted();
@@ -116,9 +133,25 @@ describe('a peer that sends frames with wrong contents', () => {
     await using backbone = await Backbone.start();
     const socket = await backbone.greeted();
     const closed = closing(socket);
-    for (let n = 0; n < 101; n++) socket.send(JSON.stringify({ event: 'nonsense', data: n }));
+    for (let n = 0; n < 101; n++) socket.send(JSON.stringify({ event: 'session.played', data: n }));
     expect((await closed).code).toBe(4400);
     await stillServes(backbone);
+  });
+
+  test('may know events and requests that this core does not: they are ignored and counted, however many', async () => {
+    await using backbone = await Backbone.start();
+    const socket = await backbone.greeted();
+    const answer = new Promise((resolve) => {
+      socket.on('message', (data) => {
+        const message = JSON.parse(data.toString());
+        if (message.id === 300) resolve(message);
+      });
+    });
+    for (let n = 0; n < 150; n++) socket.send(JSON.stringify({ event: 'session.dreamt', data: n }));
+    for (let id = 2; id <= 300; id++) socket.send(JSON.stringify({ id, method: 'session.dream', data: {} }));
+    expect(await answer).toMatchObject({ ok: false, error: { code: 'ERR_BACKBONE_PROTOCOL' } });
+    expect([await ignored(backbone, 'event-name'), await ignored(backbone, 'method')]).toEqual([150, 299]);
+    expect(socket.readyState).toBe(socket.OPEN);
   });
 });
 

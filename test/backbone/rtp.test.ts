@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { buildRtp, parseRtp, seqDelta, tsDelta } from '../../src/backbone/index.ts';
+import { AUDIO_LEVEL_EXTENSION_ID, buildRtp, parseRtp, seqDelta, tsDelta } from '../../src/backbone/index.ts';
 
 const payload = Buffer.from('0123456789abcdef', 'hex');
 const packet = {
@@ -35,6 +35,14 @@ describe('parseRtp', () => {
     });
     expect(view?.payload.equals(payload)).toBe(true);
     expect(view?.payload.buffer).toBe(built.buffer);
+  });
+
+  test('reads back how loud a packet is, which makes it no longer', () => {
+    const built = buildRtp({ ...packet, audioLevel: 0x80 | 30 });
+    expect(parseRtp(built)?.extension(AUDIO_LEVEL_EXTENSION_ID)).toEqual(Buffer.from([0x80 | 30]));
+    expect(parseRtp(built)?.packetNumber).toBe(65_535);
+    expect(built).toHaveLength(buildRtp(packet).length);
+    expect(parseRtp(buildRtp(packet))?.extension(AUDIO_LEVEL_EXTENSION_ID)).toBeNull();
   });
 
   test('reads the number from the header extension when the header says another, as after a mediasoup consumer', () => {

@@ -68,4 +68,24 @@ describe('parseCallArguments()', () => {
       expect.objectContaining({ code: 'ERR_REQUEST_MALFORMED', message: expect.stringContaining(words) }),
     );
   });
+
+  test('takes a seat in a room by a name, and may then stay without a word', () => {
+    const argv = (text: string) => text.split(' ');
+    expect(parseCallArguments(argv('--room kitchen --as Ann --stay 2.5'), {})).toMatchObject({
+      options: { seat: { room: 'kitchen', name: 'Ann' }, staySeconds: 2.5, say: [] },
+    });
+    for (const [text, path] of [
+      ['--as Ann --say a', '--room'],
+      ['--room kitchen --say a', '--as'],
+      ['--room a/b --as Ann --say a', '--room'],
+      ['--room kitchen --as Ann', '--say'],
+      ['--stay 5', '--say'],
+      ['--say a --stay=-1', '--stay'],
+    ] as const) {
+      expect(() => parseCallArguments(argv(text), {}), text).toThrow(expect.objectContaining({ path }));
+    }
+    expect(() => parseCallArguments(['--room', 'k', '--as', 'A\nnn', '--say', 'a'], {})).toThrow(
+      expect.objectContaining({ path: '--as' }),
+    );
+  });
 });

@@ -265,6 +265,8 @@ export class ScriptedServer {
         const { id: consumerId, producerId, rtpParameters } = consumer;
         return { consumerId, producerId, kind: 'audio', rtpParameters };
       }
+      case 'ping':
+        return { serverTime: new Date().toISOString() };
       case 'leave':
         if (session.ticker) clearInterval(session.ticker);
         return {};

@@ -3,7 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ControlClient, type DevelopmentCa, ensureDevelopmentCa, type MediaWorker } from '../../src/backbone/index.ts';
+import {
+  ControlClient,
+  type CoreEventTuple,
+  type DevelopmentCa,
+  ensureDevelopmentCa,
+  type MediaWorker,
+} from '../../src/backbone/index.ts';
 import { systemClock } from '../../src/clock.ts';
 import { loadConfig } from '../../src/config/index.ts';
 import { Core } from '../../src/core/index.ts';
@@ -49,6 +55,11 @@ async function setUp() {
     log: silentLogger,
     metrics: createMetrics({ processMetrics: false }),
     requestTimeoutMs: 5_000,
+  });
+  client.on('event', (...[name, data]: CoreEventTuple) => {
+    if (name !== 'session.journal') return;
+    const { sessionId, epoch, from, notes } = data;
+    client.send('session.journaled', { sessionId, epoch, to: from + notes.length - 1 });
   });
   const pop = new ScriptedPop(popWorker, (method, data) => client.request(method, data));
   await pop.openPipe();

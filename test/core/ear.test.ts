@@ -316,6 +316,26 @@ describe('CallEar', () => {
     expect(heard).toBe(1);
   });
 
+  it('makes nothing of what does not come while it rests, and goes on as if no time had passed', () => {
+    const rig = new EarRig();
+    rig.packet(1, 0, 1);
+    rig.packet(2, 960, 2);
+    rig.ear.rest();
+    rig.clock.advance(20_000);
+    expect(rig.story).toBe('1 2');
+    // What does come is heard.
+    rig.packet(3, 1_920, 3);
+    rig.ear.renumbered();
+    rig.ear.wake();
+    rig.ear.wake();
+    rig.packet(1, 77_000, 4, { ssrc: 9 });
+    rig.packet(2, 77_960, 5, { ssrc: 9 });
+    rig.clock.advance(200);
+    expect(rig.story).toBe('1 2 3 4 5 silence*6');
+    // Of the former POP's numbers nothing is left.
+    expect(rig.ear.packetBefore(320 * 3)).toBeNull();
+  });
+
   it('leaves nothing behind when it closes, twice if need be', () => {
     const decoder = new ReadableDecoder();
     const rig = new EarRig({ decoder });

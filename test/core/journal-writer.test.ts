@@ -139,6 +139,52 @@ describe('a journal, from its writer to the POP', () => {
     expect(turnsAtPop()).toHaveLength(40);
   });
 
+  it('says when the POP has all that was noted, and not before', async () => {
+    const done: string[] = [];
+    const kept = (name: string) =>
+      void writer.whenKept().then(
+        () => done.push(name),
+        (error) => done.push(`${name} ${error.code}`),
+      );
+    kept('nothing');
+    writer.note(said(0));
+    kept('first');
+    writer.note(said(1));
+    kept('second');
+    await soon();
+    expect(done).toEqual(['nothing']);
+    writer.acknowledged(1);
+    await soon();
+    expect(done).toEqual(['nothing', 'first']);
+    deliver();
+    await soon();
+    expect(done).toEqual(['nothing', 'first', 'second']);
+    writer.note(said(2));
+    kept('third');
+    writer.close();
+    kept('fourth');
+    await soon();
+    expect(done.slice(3)).toEqual(['third ERR_SESSION_ENDED', 'fourth ERR_SESSION_ENDED']);
+  });
+
+  it('says it also of what was numbered anew after too much had waited', async () => {
+    writer = newWriter({ maxWaiting: 3 });
+    up = false;
+    let isKept = false;
+    for (let turn = 0; turn < 10; turn++) writer.note(said(turn));
+    void writer.whenKept().then(() => {
+      isKept = true;
+    });
+    up = true;
+    writer.resend();
+    await soon();
+    expect(isKept).toBe(false);
+    deliver();
+    await soon();
+    expect(isKept).toBe(true);
+    expect(turnsAtPop()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
   it('does not believe acknowledgements of what was not sent', async () => {
     up = false;
     writer.note(said(0));
@@ -164,14 +210,33 @@ describe('a journal, from its writer to the POP', () => {
     writer.note(said(1));
     await soon();
     deliver();
-    const resume = journal.nextEpoch(480);
+    const before = journal;
+    const { resume, journal: following } = journal.following(480);
     expect(resume).toMatchObject({ playedTimestamp: 480, journal: { context: [{ turn: 0 }, { turn: 1 }] } });
-    expect(journal.nextEpoch(960)).toBe(resume);
+    expect(following.following(960).resume).toBe(resume);
+    journal = following;
     writer = new JournalWriter({ send: (frame) => frames.push(frame) > 0, state: journal.state ?? undefined });
     writer.note(said(2));
     await soon();
     deliver();
     expect(turnsAtPop()).toEqual([0, 1, 2]);
+    // The former core may have the call on: its journal is as it was.
+    expect(before.newest).toBe(2);
+    expect(before.state?.context.map(({ turn }) => turn)).toEqual([0, 1]);
+  });
+
+  it('waits with what is noted while the session is paused, and sends it when the session goes on', async () => {
+    writer.note(said(0));
+    writer.pause();
+    expect(writer.newest).toBe(1);
+    writer.note(said(1));
+    await soon();
+    expect(writer.newest).toBe(1);
+    deliver();
+    expect(turnsAtPop()).toEqual([0]);
+    writer.goOn();
+    deliver();
+    expect(turnsAtPop()).toEqual([0, 1]);
   });
 });
 

@@ -77,6 +77,7 @@ describe('SessionHost', () => {
         ...{ clock: new FakeClock(), log: silentLogger, metrics: registry, nodeId: 'core-1' },
       }),
       maxSessionMs: 600_000,
+      popGraceMs: 30_000,
       reorderWaitMs: 40,
       listenIp: '127.0.0.1',
       announcedAddress: null,
@@ -93,6 +94,18 @@ describe('SessionHost', () => {
     await ended;
     host.close();
     pop.pipe.close();
+  });
+
+  it('tells its POPs that it drains, those that come later what is left of the time, and when it is over', () => {
+    host.beginDrain(8_000);
+    clock.advance(3_000);
+    const late = new Peer('pop-2');
+    host.peerOpened(late);
+    host.endDrain();
+    host.endDrain();
+    const toldOf = ({ told }: Peer) => told.filter(([name]) => name === 'core.draining').map(([, data]) => data);
+    expect(toldOf(peer)).toEqual([{ withinMs: 8_000 }, { withinMs: null }]);
+    expect(toldOf(late)).toEqual([{ withinMs: 5_000 }, { withinMs: null }]);
   });
 
   it('starts the agent when the caller is ready, once', async () => {
@@ -186,6 +199,33 @@ describe('SessionHost', () => {
     expect(host.sessionCount).toBe(1);
   });
 
+  it('does nothing to a session, or a pipe, for a POP that claims what is of another one', async () => {
+    const caller = pop.caller('s1');
+    await caller.attach('echo');
+    await caller.ready();
+    const other = new Peer('pop-2');
+    host.peerOpened(other);
+    const stream = { producerId: 'p', ssrc: 5 };
+    await expect(askAs(other)('session.ready', caller.name)).rejects.toMatchObject({ code: 'ERR_SESSION_UNKNOWN' });
+    const repipe = { ...caller.name, pipeId: pop.pipeId, uplink: stream };
+    await expect(askAs(other)('session.repipe', repipe)).rejects.toMatchObject({ code: 'ERR_SESSION_UNKNOWN' });
+    await expect(askAs(other)('pipe.probe', { pipeId: pop.pipeId, stream })).rejects.toMatchObject({
+      code: 'ERR_BACKBONE_CLOSED',
+    });
+    await askAs(other)('session.detach', { ...caller.name, end: { code: 'caller-left', reason: '' } });
+    await askAs(other)('pipe.close', { pipeId: pop.pipeId });
+    expect([host.sessionCount, agents.call('s1').signal.aborted, pop.pipe.closed]).toEqual([1, false, false]);
+    await caller.ready();
+  });
+
+  it('sends one probe back over each pipe, and no second one', async () => {
+    const stream = { producerId: 'p', ssrc: 77_777 };
+    const { stream: back } = await pop.ask('pipe.probe', { pipeId: pop.pipeId, stream });
+    expect(back.ssrc).toBeGreaterThan(0);
+    const second = pop.ask('pipe.probe', { pipeId: pop.pipeId, stream: { producerId: 'q', ssrc: 77_778 } });
+    await expect(second).rejects.toMatchObject({ code: 'ERR_MEDIA_STATE' });
+  });
+
   it('drops and counts messages of another epoch, of no session and of another POP', async () => {
     const caller = pop.caller('s1', 2);
     await caller.attach('echo');
@@ -272,7 +312,7 @@ describe('SessionHost', () => {
     await expect(pop.caller('s2').attach('echo')).rejects.toMatchObject({ code: 'ERR_SHUTTING_DOWN' });
   });
 
-  it('keeps the sessions of a POP that returns within 5 s, and tells it what it missed', async () => {
+  it('keeps the sessions of a POP that returns in time, and tells it what it missed', async () => {
     const caller = pop.caller('s1');
     await caller.attach('echo');
     await caller.ready();
@@ -295,7 +335,9 @@ describe('SessionHost', () => {
     await caller.attach('echo');
     await caller.ready();
     host.peerClosed(peer);
-    clock.advance(5_000);
+    clock.advance(29_999);
+    expect(host.sessionCount).toBe(1);
+    clock.advance(1);
     expect(host.sessionCount).toBe(0);
     expect(agents.call('s1').signal.aborted).toBe(true);
     const returned = new Peer('pop-1');

@@ -357,3 +357,42 @@ describe('a plan', () => {
     expect(await metric('antipode_placement_plans_total')).toBe(1);
   });
 });
+
+describe('better()', () => {
+  const at = (coreRegion: string, coreNode: string) => ({ ...ask(), current: { coreRegion, coreNode } });
+  /** Four round trips a turn to a model in Virginia: from Sydney each is the ocean and back. */
+  const move = { betterByMs: 150, betterByShare: 0.1 };
+
+  test('finds nothing for a running session unless the policy lets sessions move', async () => {
+    const { service, follow, clock } = await fixture();
+    expect(await service.better(at('ap-southeast-2', 'core-syd'))).toBeNull();
+    follow({ cores: { move } });
+    clock.advance(1_100);
+    expect(await service.better(at('ap-southeast-2', 'core-syd'))).toMatchObject({ coreNode: 'core-iad' });
+  });
+
+  test('says what is gained, and that a session is well where it is', async () => {
+    const { service } = await fixture({ policy: { cores: { move } } });
+    const better = await service.better(at('ap-southeast-2', 'core-syd'));
+    // Three ocean round trips of some 200 ms fewer.
+    expect(better!.hereMs - better!.thereMs).toBeGreaterThan(500);
+    expect(await service.better(at('us-east-1', 'core-iad'))).toBeNull();
+  });
+
+  test('asks for both, the milliseconds and the share', async () => {
+    const { service, follow, clock } = await fixture({ policy: { cores: { move: { betterByMs: 5_000 } } } });
+    expect(await service.better(at('ap-southeast-2', 'core-syd'))).toBeNull();
+    follow({ cores: { move: { betterByMs: 0, betterByShare: 0.9 } } });
+    clock.advance(1_100);
+    expect(await service.better(at('ap-southeast-2', 'core-syd'))).toBeNull();
+  });
+
+  test('names no core that is full', async () => {
+    const full = core('core-iad', 'us-east-1', { capacity: { sessions: 1 }, load: { sessions: 1 } });
+    const { service } = await fixture({
+      nodes: [core('core-syd', 'ap-southeast-2'), full],
+      policy: { cores: { move } },
+    });
+    expect(await service.better(at('ap-southeast-2', 'core-syd'))).toBeNull();
+  });
+});

@@ -39,7 +39,7 @@ describe('a typo is told with its path, the reason and the nearest word', () => 
   test.each([
     [
       'cores: { bloked: [] }',
-      'cores.bloked: there is no such key (there are blocked, forcedByCountry, headroom, maxLoad, canary); did you mean "blocked"?',
+      'cores.bloked: there is no such key (there are blocked, forcedByCountry, headroom, maxLoad, canary, move); did you mean "blocked"?',
     ],
     [
       'paths: [{ frm: us-east-1, to: us-west-2, p50Ms: 60 }]',

@@ -8,9 +8,13 @@ import {
   type NodeSubscription,
   nodeRecordSchema,
   type Registry,
+  type SessionPage,
+  type SessionQuery,
   sessionRecordSchema,
 } from '../../src/registry/index.ts';
 import { coreRecord, popRecord, sessionRecord } from '../support/nodes.ts';
+import { describeOrders } from './orders-conformance.ts';
+import { describeRooms } from './rooms-conformance.ts';
 
 export interface RegistryUnderTest {
   /** An empty registry of zone `local`. */
@@ -98,6 +102,28 @@ export function describeRegistry(
         await registry.withdraw('core-1');
         await registry.withdraw('never-there');
         expect(await registry.nodes()).toEqual([]);
+      });
+
+      it('tells how long each lease runs, and which nodes were lost', async ({ registry, other, pass, slackMs }) => {
+        await registry.announce(coreRecord({ draining: true }), LEASE_MS);
+        await registry.announce(popRecord(), 60_000);
+        await registry.announce(popRecord({ nodeId: 'pop-2' }), 60_000);
+        await registry.withdraw('pop-2');
+        const before = await leases(other);
+        expect([...before.keys()]).toEqual(['core-1', 'pop-1']);
+        expect(before.get('core-1')).toBeGreaterThan(LEASE_MS - slackMs - 1);
+        expect(before.get('core-1')).toBeLessThanOrEqual(LEASE_MS);
+        await pass(LEASE_MS + slackMs);
+        const after = await leases(other);
+        expect(after.get('core-1')).toBeLessThanOrEqual(-slackMs + 1);
+        expect(after.get('pop-1')).toBeGreaterThan(50_000);
+        expect((await other.presences()).find(({ leaseMs }) => leaseMs < 0)?.node).toEqual(
+          coreRecord({ draining: true }),
+        );
+        await registry.announce(coreRecord(), LEASE_MS);
+        expect((await leases(other)).get('core-1')).toBeGreaterThan(0);
+        await registry.withdraw('core-1');
+        expect([...(await leases(other)).keys()]).toEqual(['pop-1']);
       });
 
       it('tells watchers who is there, who joins, changes and leaves', async ({ registry, watched }) => {
@@ -233,6 +259,75 @@ export function describeRegistry(
       });
     });
 
+    describe('lists of sessions', () => {
+      const ids = Array.from({ length: 23 }, (_, n) => `session-${n}`);
+      const fill = async (registry: Registry) => {
+        for (const [n, sessionId] of ids.entries()) {
+          const agent = n % 2 === 0 ? 'echo' : 'front-desk';
+          const state = n % 5 === 0 ? 'ended' : n % 5 === 1 ? 'created' : 'active';
+          const room = n < 4 ? 'room-of-four' : `room-${n}`;
+          await registry.createSession(
+            sessionRecord({ sessionId, agent, state, room, core: `core-${n % 3}`, pop: `pop-${n % 4}` }),
+          );
+        }
+        await registry.announce(coreRecord(), 60_000);
+      };
+      const running = ids.filter((_, n) => n % 5 !== 0);
+
+      it('tell each session that has not ended, page by page, none of them longer than asked', async ({
+        registry,
+        other,
+      }) => {
+        await fill(registry);
+        const { found, pages } = await allPages(other, { limit: 4 });
+        expect(found.map(({ sessionId }) => sessionId).sort()).toEqual([...running].sort());
+        expect(found.find(({ sessionId }) => sessionId === 'session-1')).toEqual(await registry.session('session-1'));
+        for (const page of pages) {
+          expect(page.sessions.length).toBeLessThanOrEqual(4);
+          expect(page.partial).toBe(false);
+        }
+        expect(pages.length).toBeGreaterThanOrEqual(Math.ceil(running.length / 4));
+      });
+
+      it('hold what was asked for: of a POP or a core, a room, an agent, a state', async ({ registry, other }) => {
+        await fill(registry);
+        const asked = async (query: Partial<SessionQuery>) => {
+          const { found } = await allPages(other, { limit: 100, ...query });
+          return found.map(({ sessionId }) => Number(sessionId.slice('session-'.length))).sort((a, b) => a - b);
+        };
+        expect(await asked({ node: 'core-1' })).toEqual([1, 4, 7, 13, 16, 19, 22]);
+        expect(await asked({ node: 'pop-3' })).toEqual([3, 7, 11, 19]);
+        expect(await asked({ node: 'pop-3', agent: 'echo' })).toEqual([]);
+        expect(await asked({ room: 'room-of-four' })).toEqual([1, 2, 3]);
+        expect(await asked({ states: ['ended'] })).toEqual([0, 5, 10, 15, 20]);
+        expect(await asked({ states: ['created'], agent: 'echo' })).toEqual([6, 16]);
+        expect(await asked({ node: 'core-9' })).toEqual([]);
+      });
+
+      it('go on after sessions came and went between two pages', async ({ registry, other }) => {
+        await fill(registry);
+        const first = await other.listSessions({ limit: 5 });
+        const told = new Set(first.sessions.map(({ sessionId }) => sessionId));
+        const gone = running.filter((id) => !told.has(id)).slice(0, 3);
+        for (const sessionId of gone) await registry.deleteSession(sessionId);
+        for (const n of [1, 2, 3]) await registry.createSession(sessionRecord({ sessionId: `later-${n}` }));
+        const { found } = await allPages(other, { limit: 5, cursor: first.next! });
+        for (const { sessionId } of found) told.add(sessionId);
+        for (const sessionId of running)
+          expect([sessionId, told.has(sessionId)]).toEqual([sessionId, !gone.includes(sessionId)]);
+      });
+
+      it('are empty where there is none, and refuse a cursor that no page told', async ({ registry }) => {
+        expect(await registry.listSessions({ limit: 10 })).toEqual({ sessions: [], next: null, partial: false });
+        for (const cursor of ['', 'x', Buffer.from('["scan",-1,"0",""]').toString('base64url')]) {
+          await expect(registry.listSessions({ limit: 10, cursor })).rejects.toMatchObject({
+            code: 'ERR_REQUEST_MALFORMED',
+            path: 'cursor',
+          });
+        }
+      });
+    });
+
     describe('one-time ids', () => {
       it('can be claimed once until they expire', async ({ registry, other, pass, unixMs, slackMs }) => {
         const expiresAtMs = unixMs() + 2_000;
@@ -301,6 +396,33 @@ export function describeRegistry(
         await registry.directory.claim('s-1', HOME, 5_000);
         const won = await registry.directory.takeOver('s-1', 1, next('core-2'), 5_000);
         expect(await registry.directory.takeOver('s-1', 1, next('core-2'), 5_000)).toEqual(won);
+      });
+
+      it('gives a session to one of many POPs that take it over at the same core', async ({ registry, other }) => {
+        await registry.directory.claim('s-1', HOME, 5_000);
+        const attempts = await Promise.allSettled(
+          Array.from({ length: 8 }, (_, n) =>
+            (n % 2 === 0 ? registry : other).directory.takeOver('s-1', 1, { ...HOME, pop: `pop-${n + 2}` }, 5_000),
+          ),
+        );
+        const winners = attempts.filter((attempt) => attempt.status === 'fulfilled');
+        expect(winners).toHaveLength(1);
+        expect(winners[0]!.value).toMatchObject({ core: HOME.core, epoch: 2 });
+        expect((await other.directory.get('s-1'))?.pop).toBe(winners[0]!.value.pop);
+      });
+
+      it('keeps the newest resume token that it was told of, whoever has the session', async ({ registry, other }) => {
+        const generationOf = async () => (await other.directory.get('s-1'))?.generation;
+        await registry.directory.claim('s-1', HOME, 5_000);
+        expect(await generationOf()).toBeUndefined();
+        await registry.directory.renew('s-1', { ...HOME, generation: 3 }, 5_000);
+        expect(await generationOf()).toBe(3);
+        await registry.directory.renew('s-1', { ...HOME, generation: 2 }, 5_000);
+        expect(await generationOf()).toBe(3);
+        await other.directory.takeOver('s-1', 1, next('core-2'), 5_000);
+        expect(await generationOf()).toBe(3);
+        await other.directory.takeOver('s-1', 2, { ...next('core-2'), generation: 4 }, 5_000);
+        expect(await generationOf()).toBe(4);
       });
 
       it('fences the older epoch: it renews no more, and releases nothing', async ({ registry, other }) => {
@@ -378,6 +500,9 @@ export function describeRegistry(
       });
     });
 
+    describeRooms(it);
+    describeOrders(it);
+
     it('says that it is connected, and how old its answers are', async ({ registry }) => {
       await registry.nodes();
       expect(registry.state).toEqual({ connected: true, staleMs: 0 });
@@ -388,6 +513,25 @@ export function describeRegistry(
       await registry.close();
     });
   });
+}
+
+/** By node, alive or lost, in the order of their ids. */
+async function leases(registry: Registry): Promise<Map<string, number>> {
+  const presences = await registry.presences();
+  return new Map(presences.map(({ node, leaseMs }): [string, number] => [node.nodeId, leaseMs]).sort());
+}
+
+/** Every page from `query` on, and what they hold. @throws Error when the list has no end */
+async function allPages(registry: Registry, query: SessionQuery) {
+  const pages: SessionPage[] = [];
+  let cursor = query.cursor;
+  do {
+    if (pages.length > 200) throw new Error('the list has no end');
+    const page = await registry.listSessions({ ...query, ...(cursor !== undefined && { cursor }) });
+    pages.push(page);
+    cursor = page.next ?? undefined;
+  } while (cursor !== undefined);
+  return { pages, found: pages.flatMap(({ sessions }) => sessions) };
 }
 
 function next(core: string) {

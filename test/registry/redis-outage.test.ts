@@ -112,6 +112,28 @@ describe.skipIf(missing !== null)(`a registry whose Redis fails${missing === nul
     expect(await metricOf(metrics, 'antipode_registry_deferred_total', { kind: 'session' })).toBe(4);
   });
 
+  it('lists the sessions of this process alone, says so, and goes on with no list that it began before', async () => {
+    for (let n = 0; n < 5; n++) await registry.createSession(sessionRecord({ sessionId: `own-${n}` }));
+    await other.createSession(sessionRecord({ sessionId: 'of-another' }));
+    const before = await registry.listSessions({ limit: 2 });
+    await outage(async () => {
+      const first = await registry.listSessions({ limit: 3 });
+      expect(first).toMatchObject({ partial: true, sessions: [0, 1, 2].map((n) => ({ sessionId: `own-${n}` })) });
+      const second = await registry.listSessions({ limit: 3, cursor: first.next! });
+      expect(second).toMatchObject({ partial: true, next: null });
+      expect(second.sessions.map(({ sessionId }) => sessionId)).toEqual(['own-3', 'own-4']);
+      await expect(registry.listSessions({ limit: 2, cursor: before.next! })).rejects.toMatchObject(UNAVAILABLE);
+      await expect(registry.presences()).rejects.toMatchObject(UNAVAILABLE);
+      await registry.updateSession('own-4', 1, { state: 'ended' });
+    });
+    await until(async () => (await other.session('own-4'))?.state === 'ended');
+    const after = await registry.listSessions({ limit: 100 });
+    expect(after.partial).toBe(false);
+    expect(after.sessions.map(({ sessionId }) => sessionId).sort()).toEqual([
+      ...['of-another', 'own-0', 'own-1', 'own-2', 'own-3'],
+    ]);
+  });
+
   it("says of another process's session that it cannot know, not that there is none", async () => {
     await other.createSession(sessionRecord());
     await outage(async () => {
@@ -202,5 +224,31 @@ describe.skipIf(missing !== null)(`a registry whose Redis fails${missing === nul
       expect(slow.size).toBe(0);
       expect(await registry.directory.get('s-1')).toMatchObject({ core: 'core-2', epoch: 2 });
     });
+  });
+
+  it('goes on with its rooms by what it knows, counts that, and the store has them again afterwards', async () => {
+    const home = { core: 'core-1', agent: 'echo', residency: null };
+    await other.rooms.hold('r', { pop: 'pop-2', seats: 1, home }, 16, 60_000);
+    await registry.rooms.hold('r', { pop: 'pop-1', seats: 1, home }, 16, 60_000);
+    await outage(async () => {
+      const elsewhere = { ...home, core: 'core-9' };
+      expect((await registry.rooms.hold('r', { pop: 'pop-1', seats: 2, home: elsewhere }, 16, 60_000)).core).toBe(
+        'core-1',
+      );
+      const full = registry.rooms.hold('r', { pop: 'pop-1', seats: 3, home }, 3, 60_000);
+      await expect(full).rejects.toMatchObject({ code: 'ERR_ROOM_FULL' });
+      const moved = await registry.rooms.move('r', 'core-1', { pop: 'pop-1', seats: 2, home: elsewhere }, 60_000);
+      expect(moved.core).toBe('core-9');
+      expect(await registry.rooms.get('r')).toEqual(moved);
+      expect(await metricOf(metrics, 'antipode_registry_deferred_total', { kind: 'room' })).toBe(4);
+    });
+    server.cli('flushall');
+    const renewed = await registry.rooms.renew(
+      'r',
+      { pop: 'pop-1', seats: 2, home: { ...home, core: 'core-9' } },
+      60_000,
+    );
+    expect(renewed).toEqual({ ...home, core: 'core-9', pops: [{ pop: 'pop-1', seats: 2 }] });
+    expect(await other.rooms.get('r')).toEqual(renewed);
   });
 });

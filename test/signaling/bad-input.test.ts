@@ -198,10 +198,10 @@ describe('once joined', () => {
       'data.rtpParameters.codecs.0.payloadType',
     ],
     [
-      'a video track',
+      'a video track outside a room',
       'produce',
       { transportId: 't', kind: 'video', rtpParameters: { codecs: [codec] } },
-      'ERR_PROTOCOL_MALFORMED',
+      'ERR_MEDIA_STATE',
       'data.kind',
     ],
     [

@@ -356,7 +356,7 @@ describe('HTTP', () => {
     const pop = await startPop();
     expect((await pop.rest('GET', '/v2/nothing')).body.error.code).toBe('ERR_NOT_FOUND');
     for (const [method, path, allow] of [
-      ['GET', '/v1/sessions', 'POST'],
+      ['PUT', '/v1/sessions', 'GET, POST'],
       ['PUT', '/v1/sessions/x', 'GET, DELETE'],
       ['POST', '/v1/agents', 'GET'],
       ['DELETE', '/healthz', 'GET, HEAD'],

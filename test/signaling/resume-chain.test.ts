@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { FIRST_RESUME_TOKEN, mayResume, type ResumeChain, resumedWith } from '../../src/signaling/resume-chain.ts';
+import {
+  FIRST_RESUME_TOKEN,
+  mayComeBackBy,
+  mayResume,
+  type ResumeChain,
+  resumedWith,
+} from '../../src/signaling/resume-chain.ts';
 
 describe('the chain of resume tokens', () => {
   const good = (chain: ResumeChain) => [0, 1, 2, 3, 4, 5].filter((generation) => mayResume(chain, generation));
@@ -16,6 +22,14 @@ describe('the chain of resume tokens', () => {
     expect(good(third)).toEqual([2, 3]);
     expect(good(resumedWith(third, 2))).toEqual([2, 3]);
     expect(good(resumedWith(third, 3))).toEqual([3, 4]);
+  });
+
+  it('is as strict at another POP about the past, and believes a later token than the registry knows', () => {
+    const goodAt = (known: number | null) =>
+      [0, 1, 2, 3, 4, 5].filter((generation) => mayComeBackBy(known, generation));
+    expect(goodAt(3)).toEqual([2, 3, 4, 5]);
+    expect(goodAt(1)).toEqual([1, 2, 3, 4, 5]);
+    expect(goodAt(null)).toEqual([1, 2, 3, 4, 5]);
   });
 
   it('can not be moved by a token that is not good', () => {

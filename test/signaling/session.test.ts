@@ -30,6 +30,7 @@ describe('a session over the signaling socket', () => {
       metadata: {},
       onTouched: expect.any(Function),
       successor: expect.any(Function),
+      mover: expect.any(Function),
       core: { nodeId: 'core-1', host: '127.0.0.1', port: 7_001 },
     });
     expect((await pop.registry.session(session.sessionId))?.state).toBe('active');

@@ -16,7 +16,9 @@ import {
   type Mouth,
   type MouthEvents,
   type Observation,
+  type Participants,
   type SessionEnd,
+  type Speaker,
 } from '../../src/agent/index.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { type Logger, silentLogger } from '../../src/telemetry/index.ts';
@@ -25,6 +27,10 @@ export class MemoryEar implements Ear {
   readonly sampleRate = EAR_SAMPLE_RATE;
   readonly #clock: Clock;
   readonly #listeners = new Set<(frame: EarFrame) => void>();
+  /** Who is heard from now on; null: there is but one caller. */
+  speaker: Speaker | null = null;
+  /** Somebody else speaks meanwhile. */
+  othersWait = false;
   #position = 0;
 
   constructor(clock: Clock) {
@@ -52,7 +58,14 @@ export class MemoryEar implements Ear {
       const position = this.#position;
       this.#position += EAR_FRAME_SAMPLES;
       for (const listener of [...this.#listeners]) {
-        listener({ pcm: frame, position, receivedAtMs: this.#clock.now(), origin: 'received' });
+        const speaker = this.speaker ?? undefined;
+        listener({
+          pcm: frame,
+          position,
+          receivedAtMs: this.#clock.now(),
+          origin: 'received',
+          ...(speaker && { speaker, othersWait: this.othersWait }),
+        });
       }
     }
   }
@@ -245,6 +258,7 @@ export interface MemoryCallOptions {
   log?: Logger;
   backboneRttMs?: number | null;
   confinement?: Confinement | null;
+  participants?: Participants;
 }
 
 export class MemoryCall implements AgentCall {
@@ -264,7 +278,8 @@ export class MemoryCall implements AgentCall {
   readonly confinement: Confinement | null;
   end: SessionEnd | null = null;
   readonly #controller = new AbortController();
-  readonly #messages = new Set<(message: ClientMessage) => void>();
+  readonly participants?: Participants;
+  readonly #messages = new Set<(message: ClientMessage, from?: Speaker) => void>();
   readonly #waiting = new Set<() => void>();
   readonly #backboneRttMs: number | null;
 
@@ -275,6 +290,7 @@ export class MemoryCall implements AgentCall {
     this.mouth = new MemoryMouth(this.clock, () => this.#wake());
     this.#backboneRttMs = options.backboneRttMs ?? null;
     this.confinement = options.confinement ?? null;
+    if (options.participants) this.participants = options.participants;
   }
 
   get signal(): AbortSignal {
@@ -303,7 +319,7 @@ export class MemoryCall implements AgentCall {
     for (const look of [...this.#waiting]) look();
   }
 
-  onMessage(listener: (message: ClientMessage) => void): () => void {
+  onMessage(listener: (message: ClientMessage, from?: Speaker) => void): () => void {
     this.#messages.add(listener);
     return () => this.#messages.delete(listener);
   }
@@ -313,8 +329,8 @@ export class MemoryCall implements AgentCall {
   }
 
   /** The client writes to the agent. */
-  type(text: string): void {
-    for (const listener of [...this.#messages]) listener({ type: 'text', text });
+  type(text: string, from?: Speaker): void {
+    for (const listener of [...this.#messages]) listener({ type: 'text', text }, from);
   }
 
   hangUp = (end: SessionEnd): void => {

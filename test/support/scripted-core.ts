@@ -7,6 +7,7 @@ import type { ClientEvent, SessionEnd } from '../../src/agent/client-events.ts';
 import {
   buildRtp,
   ControlServer,
+  type CoreEventData,
   type CoreHandlers,
   type DevelopmentCa,
   type HandledPopRequestMethod,
@@ -35,6 +36,10 @@ export interface ScriptedSession {
   readonly messages: PopEventData<'session.message'>['message'][];
   readonly callerStates: string[];
   readonly ducked: PopEventData<'reflex.ducked'>[];
+  readonly muted: boolean[];
+  readonly orders: PopEventData<'room.order'>[];
+  /** Its video on the pipe, as it was published last. */
+  video: PopRequestData<'room.publish'>['stream'] | null;
   readyCount: number;
   repipeCount: number;
   end: SessionEnd | null;
@@ -148,6 +153,14 @@ export class ScriptedCore implements CoreHandlers, AsyncDisposable {
     this.#peer?.send('session.ended', { sessionId, epoch: this.session(sessionId).attach.epoch, end });
   }
 
+  /** What is told of a room. */
+  tellRoom<E extends 'room.members' | 'room.stream' | 'room.stream-closed' | 'room.ordered'>(
+    event: E,
+    data: CoreEventData<E>,
+  ): void {
+    this.#peer?.send(event, data);
+  }
+
   async request<M extends HandledPopRequestMethod>(
     peer: PopPeer,
     method: M,
@@ -163,6 +176,8 @@ export class ScriptedCore implements CoreHandlers, AsyncDisposable {
     if (event === 'session.played') session.played.push(data as PopEventData<'session.played'>);
     else if (event === 'session.message') session.messages.push((data as PopEventData<'session.message'>).message);
     else if (event === 'reflex.ducked') session.ducked.push(data as PopEventData<'reflex.ducked'>);
+    else if (event === 'session.muted') session.muted.push((data as PopEventData<'session.muted'>).muted);
+    else if (event === 'room.order') session.orders.push(data as PopEventData<'room.order'>);
     else session.callerStates.push((data as PopEventData<'session.caller'>).state);
   }
 
@@ -183,6 +198,8 @@ export class ScriptedCore implements CoreHandlers, AsyncDisposable {
     switch (method) {
       case 'pipe.open':
         return this.#openPipe(peer, data as PopRequestData<'pipe.open'>);
+      case 'pipe.probe':
+        return this.#echo(data as PopRequestData<'pipe.probe'>);
       case 'pipe.close':
         this.pipes.get((data as PopRequestData<'pipe.close'>).pipeId)?.close();
         return {};
@@ -192,6 +209,12 @@ export class ScriptedCore implements CoreHandlers, AsyncDisposable {
         return this.#repipe(data as PopRequestData<'session.repipe'>);
       case 'session.ready':
         this.#known(data).readyCount += 1;
+        return {};
+      case 'room.publish':
+        this.#known(data).video = (data as PopRequestData<'room.publish'>).stream;
+        return {};
+      case 'room.unpublish':
+        this.#known(data).video = null;
         return {};
       case 'session.detach':
         this.#known(data).end = (data as PopRequestData<'session.detach'>).end;
@@ -211,6 +234,12 @@ export class ScriptedCore implements CoreHandlers, AsyncDisposable {
     return pipe.local;
   }
 
+  async #echo({ pipeId, stream }: PopRequestData<'pipe.probe'>): Promise<unknown> {
+    const pipe = this.pipes.get(pipeId);
+    if (!pipe) throw new AntipodeError('ERR_MEDIA_STATE', `There is no pipe ${pipeId}.`);
+    return { stream: (await pipe.send(await pipe.receive(stream))).stream };
+  }
+
   async #attach(data: PopRequestData<'session.attach'>): Promise<unknown> {
     if (this.refuseAttach) throw this.refuseAttach;
     const session: Running = {
@@ -220,6 +249,9 @@ export class ScriptedCore implements CoreHandlers, AsyncDisposable {
       messages: [],
       callerStates: [],
       ducked: [],
+      muted: [],
+      orders: [],
+      video: null,
       readyCount: 0,
       repipeCount: 0,
       end: null,

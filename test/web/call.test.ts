@@ -5,6 +5,7 @@ import { Call, type CallEnvironment } from '../../web/src/client/call.ts';
 import { CallFailure, failureOf } from '../../web/src/client/failure.ts';
 import type { MediaHandlers, MediaOptions, MediaPath } from '../../web/src/client/media.ts';
 import type { MicrophonePermission, VoiceSource } from '../../web/src/client/microphone.ts';
+import { momentWords } from '../../web/src/client/moments.ts';
 import { backoffMs } from '../../web/src/client/session-link.ts';
 import { eventually } from './eventually.ts';
 import { FakePop } from './fake-pop.ts';
@@ -233,6 +234,33 @@ describe('a dropped socket', () => {
     expect(pop.last('resume')).toMatchObject({ keepMedia: true });
     expect(medias).toHaveLength(1);
     expect(medias[0]!.healed).toBe(1);
+  });
+
+  test('of a POP that is gone leads to another one, and the transcript says so when sound flows there', async () => {
+    const other = await FakePop.start();
+    try {
+      pop.elsewhere = [other.asOther];
+      other.takesFrom = pop;
+      other.placement = { ...other.placement, pop: { nodeId: 'pop-fra-1', region: 'eu-central-1' } };
+      await connect();
+      pop.tell({ type: 'transcript', id: 'a1', turn: 1, role: 'agent', text: 'Hello.', final: true });
+      await eventually(() => call.view.transcript.length === 1);
+      await pop.close();
+      await eventually(() => medias.length === 2);
+      expect(other.last('resume')).toMatchObject({ keepMedia: false });
+      // It may be that POP which still hears the caller.
+      expect(medias[0]!.closed).toBe(false);
+      expect(call.view.moments).toEqual([]);
+      medias[1]!.flow();
+      expect(medias[0]!.closed).toBe(true);
+      expect(stateName()).toBe('connected');
+      expect(call.view.moments).toMatchObject([{ kind: 'came-back', region: 'eu-central-1', afterLine: 'a1' }]);
+      expect(momentWords(call.view.moments[0]!)).toBe('You came back by eu-central-1 after');
+      expect(call.view.placement?.pop.nodeId).toBe('pop-fra-1');
+    } finally {
+      call.hangUp();
+      await other.close();
+    }
   });
 
   test('is tried again and counted until the server is back', async () => {

@@ -17,6 +17,7 @@ import {
   type CreateSessionRequest,
   createSessionRequestSchema,
   type JoinAnswer,
+  type OtherPop,
   type PlacementView,
   type PopList,
   requestFrameSchema,
@@ -115,6 +116,12 @@ export class FakePop {
   readonly refusals = new Map<SignalingMethod | 'agents' | 'create', Refusal>();
   /** Requests of these methods are never answered. */
   readonly silent = new Set<SignalingMethod>();
+  /** What answers tell of other POPs. */
+  elsewhere: OtherPop[] = [];
+  /** The POP that had the session before: its newest resume token opens it here. */
+  takesFrom: FakePop | null = null;
+  /** Beside a refusal of `create`: another POP to ask. */
+  createElsewhere: string | null = null;
   /** New sockets are cut at once. */
   refuseSockets = false;
   sessionTtlMs = 120_000;
@@ -174,6 +181,17 @@ export class FakePop {
 
   get signalingUrl(): string {
     return `ws://127.0.0.1:${this.port}/v1/signaling`;
+  }
+
+  /** The newest that it handed out. */
+  get resumeToken(): string {
+    return this.#resumeToken;
+  }
+
+  /** As other POPs tell of it. */
+  get asOther(): OtherPop {
+    const { nodeId: pop, region } = this.placement.pop;
+    return { pop, region, signalingUrl: this.signalingUrl };
   }
 
   /** Sockets that are open now. */
@@ -276,7 +294,8 @@ export class FakePop {
 
   #refused(response: ServerResponse, what: 'agents' | 'create'): boolean {
     const refusal = this.refusals.get(what);
-    if (refusal) sendRefusal(response, refusal);
+    const elsewhere = what === 'create' && this.createElsewhere ? { sessionsUrl: this.createElsewhere } : null;
+    if (refusal) sendRefusal(response, refusal, elsewhere);
     return refusal !== undefined;
   }
 
@@ -332,6 +351,10 @@ export class FakePop {
       }
       case 'resume': {
         const { resumeToken, keepMedia } = data as { resumeToken: string; keepMedia: boolean };
+        if (resumeToken === this.takesFrom?.resumeToken) {
+          this.#current = socket;
+          return { ...(await this.#joinAnswer('front-desk', true)), adopted: true };
+        }
         if (resumeToken !== this.#resumeToken) throw new RefusedError({ code: 'ERR_TOKEN_INVALID' });
         const previous = this.#current;
         this.#current = socket;
@@ -375,6 +398,7 @@ export class FakePop {
       recvTransport: offered?.[1] ?? null,
       iceServers: [],
       placement: this.placement,
+      ...(this.elsewhere.length > 0 && { elsewhere: this.elsewhere }),
     };
   }
 }
@@ -404,9 +428,12 @@ function wireError(refusal: Refusal): { code: string; message: string; retryable
   return { code, message, retryable: ERROR_CODES[code].retryable };
 }
 
-function sendRefusal(response: ServerResponse, refusal: Refusal): void {
+function sendRefusal(response: ServerResponse, refusal: Refusal, elsewhere: object | null = null): void {
   if (refusal.retryAfter !== undefined) response.setHeader('Retry-After', String(refusal.retryAfter));
-  sendJson(response, ERROR_CODES[refusal.code].status, { error: wireError(refusal) });
+  sendJson(response, ERROR_CODES[refusal.code].status, {
+    error: wireError(refusal),
+    ...(elsewhere && { elsewhere }),
+  });
 }
 
 function sendJson(response: ServerResponse, status: number, body: unknown): void {

@@ -21,6 +21,25 @@ const sound = (outcome: 'paused' | 'confirmed' | 'rejected', turn = 1): ClientEv
   return { type: 'interruption', turn, outcome };
 };
 
+describe('another machine', () => {
+  test('is a note after the newest line, with the time for which the agent was away', () => {
+    const view = follow(line('a'), { type: 'moved', reason: 'core-lost', gapMs: 412 }, line('b'), {
+      type: 'moved',
+      reason: 'placement',
+      gapMs: 80,
+    });
+    expect(view.moments).toMatchObject([
+      { kind: 'moved', key: 'moved-0', afterLine: 'a', gapMs: 412 },
+      { kind: 'moved', key: 'moved-1', afterLine: 'b', gapMs: 80 },
+    ]);
+    expect(view.moments.map(momentWords)).toEqual([
+      'The agent’s machine was lost; another went on after',
+      'The agent was moved to a better place and went on after',
+    ]);
+    expect(view.notices).toEqual([]);
+  });
+});
+
 describe('a tool', () => {
   test('is shown while it runs and, in the same place, when it is done', () => {
     const running = follow(line('a'), tool('t', 'running'), line('b'));

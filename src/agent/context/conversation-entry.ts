@@ -1,9 +1,18 @@
 /** The entries of a context: their shapes, for reading one back that comes from another process. Owns no order. */
 import { z } from 'zod';
+import { speakerSchema } from '../client-events.ts';
 
 const turn = z.number().int().nonnegative();
 
-const callerEntry = z.object({ role: z.literal('caller'), turn, text: z.string().min(1) });
+const callerEntry = z.object({
+  role: z.literal('caller'),
+  turn,
+  text: z.string().min(1),
+  /** Who said it, in a room. */
+  speaker: speakerSchema.optional(),
+  /** Nobody said it: it tells the model of something that happened. */
+  note: z.literal(true).optional(),
+});
 const agentEntry = z.object({
   role: z.literal('agent'),
   turn,

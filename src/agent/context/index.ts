@@ -8,4 +8,5 @@ export {
   type SummaryEntry,
   type ToolEntry,
 } from './conversation-entry.ts';
+export { withNames } from './names.ts';
 export { estimateTokens, SUMMARY_INSTRUCTIONS, summarizable, transcriptOf } from './summary.ts';

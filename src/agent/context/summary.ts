@@ -43,7 +43,8 @@ export function transcriptOf(entries: readonly ConversationEntry[]): string {
 function lineOf(entry: ConversationEntry): string {
   switch (entry.role) {
     case 'caller':
-      return `Caller: ${entry.text}`;
+      if (entry.note) return entry.text;
+      return `${entry.speaker?.name ?? 'Caller'}: ${entry.text}`;
     case 'agent':
       return `Agent: ${entry.text}${entry.interrupted ? ' [the caller spoke over the rest]' : ''}`;
     case 'tool':

@@ -59,7 +59,13 @@ export const wireNoteSchema = z.discriminatedUnion('type', [
 ]);
 export type WireNote = z.infer<typeof wireNoteSchema>;
 
-/** Where an agent's notes go. Never throws. */
+/** Where an agent's notes go. */
 export interface CallJournal {
+  /** Never throws. */
   note(note: AgentNote): void;
+  /**
+   * Resolves when whoever would go on with the call knows all that was noted up to now: a round trip to the POP. What
+   * must not be done twice waits for it. Rejects when the call has ended before. Absent where nobody would go on.
+   */
+  kept?(): Promise<void>;
 }

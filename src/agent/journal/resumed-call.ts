@@ -5,6 +5,7 @@
 import type { ConversationEntry } from '../context/index.ts';
 import { Conversation, type ConversationSnapshot } from '../conversation.ts';
 import { SpokenReply } from '../stages/spoken-reply.ts';
+import type { Speaker } from '../types.ts';
 import type { JournalReply, JournalState } from './journal-state.ts';
 
 /** What was being said when the former core went. */
@@ -27,7 +28,7 @@ export interface ResumedCall {
   /** Where it is to go on speaking; null when nothing was being said. */
   readonly saying: InterruptedReply | null;
   /** A turn of the caller's that was heard and has no answer yet. */
-  readonly unanswered: { readonly turn: number; readonly text: string } | null;
+  readonly unanswered: { readonly turn: number; readonly text: string; readonly speaker?: Speaker } | null;
   /** State of a script that answers; undefined when there was none. */
   readonly script: unknown;
 }
@@ -39,15 +40,18 @@ export interface ResumedCall {
 export function resumedCall(state: JournalState, playedTimestamp: number | null): ResumedCall {
   const { reply, heardTurn, answeredTurn } = state;
   // What a turn that was not certain brought is heard again.
-  const known = state.context.filter(({ role, turn }) => role === 'agent' || role === 'summary' || turn <= heardTurn);
+  const known = state.context.filter(
+    (entry) => entry.role === 'agent' || entry.role === 'summary' || isNote(entry) || entry.turn <= heardTurn,
+  );
   const saying = reply === null || reply.turn > heardTurn ? null : interrupted(reply, playedTimestamp);
   const entries: ConversationEntry[] = [...known];
   if (saying !== null && saying.heard !== '') {
     entries.push({ role: 'agent', turn: saying.turn, text: saying.heard, interrupted: false });
   }
-  const last = entries.findLast(({ role }) => role === 'caller' || role === 'agent');
+  const last = entries.findLast((entry) => (entry.role === 'caller' && !entry.note) || entry.role === 'agent');
   const owed = last?.role === 'caller' && last.turn > answeredTurn && saying === null;
-  const unanswered = owed ? { turn: last.turn, text: last.text } : null;
+  const { speaker } = last?.role === 'caller' ? last : {};
+  const unanswered = owed ? { turn: last.turn, text: last.text, ...(speaker && { speaker }) } : null;
   const turns = [heardTurn, answeredTurn, reply?.turn ?? -1, ...entries.map(({ turn }) => turn)];
   const nextTurn = 1 + turns.reduce((most, turn) => Math.max(most, turn), -1);
   const conversation = Conversation.import({ version: 2, entries }).export();
@@ -75,6 +79,10 @@ function interrupted(reply: JournalReply, playedTimestamp: number | null): Inter
   if (heard === '' && !ended) return null;
   const rest = afterWords(text, heard);
   return rest === '' && hangUp === null && heard === '' ? null : { turn, heard, rest, complete: ended, hangUp };
+}
+
+function isNote(entry: ConversationEntry): boolean {
+  return entry.role === 'caller' && entry.note === true;
 }
 
 function playedMs({ stretches }: JournalReply, playedTimestamp: number | null): number {

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../../clock.ts';
 import { AntipodeError } from '../../errors.ts';
+import { withNames } from '../context/index.ts';
 import type { Llm, LlmEvent, LlmRequest } from '../services/llm.ts';
 import { untilAborted } from '../until-aborted.ts';
 
@@ -21,7 +22,7 @@ export async function* askModel(llm: Llm, request: LlmRequest, options: AskModel
   const { clock, silenceTimeoutMs } = options;
   const controller = new AbortController();
   const signal = AbortSignal.any([request.signal, controller.signal]);
-  const events = llm.respond({ ...request, signal })[Symbol.asyncIterator]();
+  const events = llm.respond({ ...request, entries: withNames(request.entries), signal })[Symbol.asyncIterator]();
   let over = false;
   try {
     for (;;) {

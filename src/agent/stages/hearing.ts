@@ -7,7 +7,7 @@ import { AntipodeError } from '../../errors.ts';
 import type { ServiceWatch } from '../observe/index.ts';
 import type { Stt, SttUtterance } from '../services/stt.ts';
 import type { Turn } from '../turn.ts';
-import { EAR_SAMPLE_RATE } from '../types.ts';
+import { EAR_SAMPLE_RATE, isSameSpeaker } from '../types.ts';
 
 export interface HearingOptions {
   turn: Turn;
@@ -60,6 +60,18 @@ export class Hearing {
     this.turn = options.turn;
     this.askedAt = options.from;
     this.listen(options.from);
+  }
+
+  /** Of the same caller, whose words come before its own as one. */
+  get carriesOnOwn(): Hearing | null {
+    const { carriesOn } = this;
+    return carriesOn !== null && isSameSpeaker(carriesOn.turn.speaker, this.turn.speaker) ? carriesOn : null;
+  }
+
+  /** Of another caller, who spoke before these words began and was not answered yet. */
+  get other(): Hearing | null {
+    const { carriesOn, carriesOnOwn } = this;
+    return carriesOnOwn === null ? carriesOn : carriesOnOwn.other;
   }
 
   get from(): number {
@@ -164,11 +176,11 @@ export class Hearing {
     return texts.filter(Boolean).join(' ');
   }
 
-  /** Its words after those of the turns that it carries on. */
+  /** Its words after those of the same caller's turns that it carries on. */
   async allWords(): Promise<string> {
-    const { carriesOn } = this;
-    carriesOn?.finishPart(carriesOn.askedAt);
-    const before = carriesOn === null ? '' : await carriesOn.allWords();
+    const { carriesOnOwn: own } = this;
+    own?.finishPart(own.askedAt);
+    const before = own === null ? '' : await own.allWords();
     return `${before} ${await this.words()}`.trim();
   }
 

@@ -4,7 +4,7 @@
  */
 import type { AntipodeError } from '../../errors.ts';
 import type { Emit, Stage } from '../stage.ts';
-import type { AgentCall } from '../types.ts';
+import { type AgentCall, isSameSpeaker, type Speaker } from '../types.ts';
 import { SpeechDetector, type SpeechDetectorOptions } from '../vad/speech-detector.ts';
 import type { VadBatcher, VadStream } from '../vad/vad-batcher.ts';
 
@@ -18,12 +18,21 @@ export function listen(options: ListenOptions): Stage {
   let emit: Emit = () => {};
   let stream: VadStream | null = null;
   let closed = false;
+  /** Whose sound begins at which position, in a room; the first entry holds for the last window. */
+  const speakers: { readonly from: number; readonly speaker: Speaker }[] = [];
+
+  const heardAt = (position: number): Speaker | undefined => {
+    while (speakers.length > 1 && speakers[1]!.from < position) speakers.shift();
+    return speakers[0]?.speaker;
+  };
 
   const open = (): VadStream =>
     options.vad.open({
       result({ probability, position, receivedAtMs }) {
         const { speaking, segment, segmentStart, voicedMs, silentMs, quietMs } = detector.push(probability, position);
-        emit({ kind: 'voice', position, receivedAtMs, speaking, segment, segmentStart, voicedMs, silentMs, quietMs });
+        const speaker = heardAt(position);
+        const voice = { speaking, segment, segmentStart, voicedMs, silentMs, quietMs, ...(speaker && { speaker }) };
+        emit({ kind: 'voice', position, receivedAtMs, ...voice });
       },
       failed(error: AntipodeError) {
         options.call.log.error({ err: error }, 'the call has lost its voice activity detection');
@@ -38,6 +47,8 @@ export function listen(options: ListenOptions): Stage {
       next(frame);
       // A later stage may have ended the call with this very frame.
       if (closed || frame.kind !== 'caller-audio') return;
+      const { speaker, position } = frame.audio;
+      if (speaker && !isSameSpeaker(speakers.at(-1)?.speaker, speaker)) speakers.push({ from: position, speaker });
       stream ??= open();
       stream.push(frame.audio);
     },

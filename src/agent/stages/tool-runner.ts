@@ -14,7 +14,7 @@ import { runInTime } from './tool-run.ts';
 export type ToolCall = Extract<LlmEvent, { type: 'tool-call' }>;
 
 export interface ToolRunnerOptions {
-  call: Pick<AgentCall, 'clock' | 'log' | 'observe'>;
+  call: Pick<AgentCall, 'clock' | 'journal' | 'log' | 'observe'>;
   tools: readonly Tool[];
   conversation: Conversation;
 }
@@ -68,7 +68,8 @@ export class ToolRunner {
   /**
    * Run one call of the model for a turn. The context gets it when it begins, in the order of these calls, and its
    * answer when it has ended; what a tool that is kept on an interruption answers later comes there too.
-   * A tool that changes something waits until the turn is certain.
+   * A tool that changes something waits until the turn is certain, and until the journal of the call is kept elsewhere:
+   * should this core be lost, nobody runs the tool again.
    * @returns what the model is told; as soon as the turn is aborted. Never rejects.
    */
   async run(toolCall: ToolCall, turn: Turn, reply: ToolReply): Promise<string> {
@@ -106,7 +107,7 @@ export class ToolRunner {
     const entry = conversation.toolCalled(turn, recordable(toolCall));
     call.observe({ type: 'tool-started', turn: turn.number, callId, name, atMs: startedAtMs });
     const stopFiller = reply.filler ? this.#filler.while(tool, turn, reply.filler) : () => {};
-    const ending = this.#end(tool, input, turn, reply).then(({ outcome, result }) => {
+    const ending = this.#runOnce(tool, input, turn, reply).then(({ outcome, result }) => {
       stopFiller();
       const atMs = call.clock.now();
       call.observe({ type: 'tool-ended', turn: turn.number, callId, name, startedAtMs, atMs, outcome });
@@ -116,6 +117,20 @@ export class ToolRunner {
     });
     if (!tool.keepOnInterruption) return ending;
     return Promise.race([ending, whenAborted(turn).then(() => failed('it still runs').result)]);
+  }
+
+  /** Not before those who would go on with the call know that it begins. */
+  async #runOnce(tool: Tool, input: unknown, turn: Turn, reply: ToolReply): Promise<Ended> {
+    const { journal } = this.#options.call;
+    if (!tool.idempotent && journal?.kept) {
+      const kept = journal.kept().then(
+        () => true,
+        () => false,
+      );
+      const mayRun = await Promise.race([kept, whenAborted(turn).then(() => false)]);
+      if (!mayRun || turn.signal.aborted) return failed('the caller went on before it began', 'cancelled');
+    }
+    return this.#end(tool, input, turn, reply);
   }
 
   async #end(tool: Tool, input: unknown, turn: Turn, reply: ToolReply): Promise<Ended> {

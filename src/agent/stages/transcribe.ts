@@ -100,7 +100,8 @@ class Transcribe implements Stage {
     const { stt, call, prerollMs, keptMs } = this.#options;
     const before = turn.continues === null ? undefined : this.#hearings.get(turn.continues);
     // What was cut by a probable end is heard again as a whole: half a sentence is hard to understand.
-    const again = before !== undefined && !before.turn.certain && this.#isKept(before.from);
+    const again =
+      before !== undefined && turn.continuesOwn !== null && !before.turn.certain && this.#isKept(before.from);
     const earliest = Math.max(this.#kept.start, this.#kept.end - toSamples(keptMs));
     const from = again ? before.from : Math.max(position - toSamples(prerollMs), earliest);
     const hearing = new Hearing({
@@ -228,13 +229,14 @@ class Transcribe implements Stage {
         return;
       }
       turn.marks.transcribedAtMs = this.#options.call.clock.now();
+      const others = await untilAborted(this.#wordsOfOthers(turn), turn.signal);
       if (text !== guess) this.#options.conversation.callerSaid(turn, text);
       this.#presumed.delete(turn);
       turn.verify();
       turn.onCertain(() => this.#notes.heard(turn, heardTo));
       if (text !== '') this.#show(turn, text, turn.certain);
       if (text !== '' && !turn.certain) turn.onCertain(() => this.#show(turn, text, true));
-      if (guess === null) answer(text);
+      if (guess === null) answer(joined(others, text));
     } catch (error) {
       if (turn.signal.aborted) return;
       if (guess !== null) {
@@ -300,10 +302,30 @@ class Transcribe implements Stage {
     return joined(this.#resumedWords(turn), await hearing.allWords());
   }
 
+  /** What other callers said just before, whom nobody has answered: it is recorded as theirs, and answered with the turn. */
+  async #wordsOfOthers(turn: Turn): Promise<string> {
+    const words: string[] = [];
+    for (const hearing of othersBefore(this.#hearings.get(turn))) {
+      const { turn: theirs } = hearing;
+      try {
+        hearing.finishPart(hearing.askedAt);
+        const text = await hearing.allWords();
+        words.push(text);
+        this.#options.conversation.callerSaid(theirs, text);
+        this.#presumed.delete(theirs);
+        if (text !== '') this.#show(theirs, text, true);
+      } catch (error) {
+        if (turn.signal.aborted) throw error;
+        this.#failed(theirs, error);
+      }
+    }
+    return joined(...words);
+  }
+
   /** Words that another core heard of a turn that the caller goes on with. */
-  #resumedWords({ continues }: Turn): string {
+  #resumedWords({ continuesOwn: continues }: Turn): string {
     const unanswered = this.#options.call.resumed?.unanswered ?? null;
-    for (let before = continues; before !== null && unanswered !== null; before = before.continues) {
+    for (let before = continues; before !== null && unanswered !== null; before = before.continuesOwn) {
       if (before.number === unanswered.turn) return unanswered.text;
     }
     return '';
@@ -322,6 +344,7 @@ class Transcribe implements Stage {
       role: 'caller',
       text,
       final,
+      ...(turn.speaker && { speaker: turn.speaker }),
     });
   }
 
@@ -330,6 +353,13 @@ class Transcribe implements Stage {
     for (const hearing of [...this.#hearings.values()]) this.#forget(hearing);
     this.#kept.clear();
   }
+}
+
+/** In the order in which they spoke. */
+function othersBefore(hearing: Hearing | undefined): Hearing[] {
+  const others: Hearing[] = [];
+  for (let other = hearing?.other ?? null; other !== null; other = other.other) others.unshift(other);
+  return others;
 }
 
 function joined(...parts: readonly string[]): string {

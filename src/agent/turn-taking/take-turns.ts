@@ -9,12 +9,13 @@ import type { SttTurnFrame, VoiceFrame } from '../frames.ts';
 import type { ResumedCall } from '../journal/index.ts';
 import type { Emit, Stage } from '../stage.ts';
 import { Turn, type TurnAbortReason, type TurnCause } from '../turn.ts';
-import type { AgentCall } from '../types.ts';
+import { type AgentCall, type EarFrame, isSameSpeaker, type Speaker } from '../types.ts';
 import { AnswerWatch } from './answer-watch.ts';
 import { isMeant, MEANING_DEFAULTS, type MeaningOptions } from './backchannels.ts';
 import { CallerVoice } from './caller-voice.ts';
-import type { EndOfTurn, EndWatch } from './ends/end-of-turn.ts';
+import type { EndOfTurn, EndVerdict, EndWatch } from './ends/end-of-turn.ts';
 import { silence } from './ends/silence.ts';
+import { HeldEnd } from './held-end.ts';
 import { type IdleOptions, IdleWatch, type IdleWords } from './idle-watch.ts';
 import { StalledEar } from './stalled-ear.ts';
 import {
@@ -29,7 +30,7 @@ import {
 import { TurnReports } from './turn-reports.ts';
 
 export interface TakeTurnsOptions extends Partial<TurnTakingOptions>, Partial<MeaningOptions> {
-  call: Pick<AgentCall, 'mouth' | 'send' | 'clock' | 'log' | 'observe' | 'backboneRttMs' | 'resumed'>;
+  call: Pick<AgentCall, 'mouth' | 'send' | 'clock' | 'log' | 'observe' | 'backboneRttMs' | 'resumed' | 'rests'>;
   /** The agent speaks first. @defaultValue true */
   greets?: boolean;
   /** The caller is not heard before the greeting is over. @defaultValue false */
@@ -71,7 +72,13 @@ class TakeTurns implements Stage {
   readonly #voice = new CallerVoice();
   #shown: AgentState = 'starting';
   #callerSpeaking = false;
+  #rests = false;
+  /** Who is heard, in a room; null before anybody is, and where there is but one caller. */
+  #heard: Speaker | null = null;
+  #othersWait = false;
+  readonly #held = new HeldEnd();
   #typed: string | null = null;
+  #typedBy: Speaker | null = null;
   #idleWords: IdleWords | null = null;
   /** Who ended the turn, when it was not one of the machine's own limits. */
   #decidedBy: string | null = null;
@@ -88,10 +95,22 @@ class TakeTurns implements Stage {
     this.#answer = new AnswerWatch(this.#clock, answerTimeoutMs, (turn) => this.#onStuck(turn));
     this.#judge = options.endOfTurn ?? silence();
     this.#watch = this.#judge.open((verdict, by = this.#judge.name) => {
-      this.#decidedBy = by;
-      this.#step({ type: 'verdict', verdict }, this.#clock.now());
-      this.#decidedBy = null;
+      // Nobody answers one while another one speaks.
+      const waits = verdict === 'certain' && this.#othersSpeak;
+      this.#held.wait(waits ? by : null);
+      this.#decide(waits ? 'probable' : verdict, by);
     });
+  }
+
+  /** In a room: somebody has spoken, or may have, who is not heard yet. */
+  get #othersSpeak(): boolean {
+    return this.#othersWait || this.#held.isListening(this.#voice.last?.position ?? 0);
+  }
+
+  #decide(verdict: EndVerdict, by: string): void {
+    this.#decidedBy = by;
+    this.#step({ type: 'verdict', verdict }, this.#clock.now());
+    this.#decidedBy = null;
   }
 
   process(...[frame, emit]: Parameters<Stage['process']>): void {
@@ -102,13 +121,16 @@ class TakeTurns implements Stage {
         if (this.#options.call.resumed) this.#resume(this.#options.call.resumed, frame.atMs);
         else if (this.#options.greets ?? true) this.#step({ type: 'call-started' }, frame.atMs);
         else this.#show();
-        this.#idle?.quiet(this.#floor.floor === 'open');
+        this.#rest();
         return;
       case 'caller-text':
         this.#typed = frame.text;
+        this.#typedBy = frame.speaker ?? null;
         this.#step({ type: 'text' }, frame.atMs);
         return;
       case 'caller-audio':
+        this.#othersWait = frame.audio.othersWait ?? false;
+        this.#passFloor(frame.audio);
         this.#watch.audio?.(frame);
         emit(frame);
         return;
@@ -125,10 +147,21 @@ class TakeTurns implements Stage {
     }
   }
 
+  /** Before any sound of the next one is taken for a part of the turn. */
+  #passFloor({ speaker, position }: EarFrame): void {
+    if (speaker === undefined || isSameSpeaker(speaker, this.#heard)) return;
+    const isFirst = this.#heard === null;
+    this.#heard = speaker;
+    this.#held.passed(position);
+    if (!isFirst) this.#step({ type: 'passed' }, this.#clock.now());
+  }
+
   #onVoice(frame: VoiceFrame): void {
-    if (frame.speaking !== this.#callerSpeaking) {
-      this.#callerSpeaking = frame.speaking;
-      this.#options.call.send({ type: 'caller-speaking', speaking: frame.speaking });
+    const { speaking, speaker } = frame;
+    if (speaking !== this.#callerSpeaking || (speaking && !isSameSpeaker(speaker, this.#voice.last?.speaker))) {
+      this.#callerSpeaking = speaking;
+      const whose = speaking ? speaker : this.#voice.last?.speaker;
+      this.#options.call.send({ type: 'caller-speaking', speaking, ...(whose && { speaker: whose }) });
     }
     const listened = this.#floor.floor === 'caller' ? this.#turn : this.#tentative;
     if (listened !== null && frame.silentMs === 0) listened.marks.lastSoundAtMs = frame.receivedAtMs;
@@ -160,6 +193,8 @@ class TakeTurns implements Stage {
       atMs,
     );
     this.#watch.voice(frame);
+    const by = frame.speaking || this.#othersSpeak ? null : this.#held.take();
+    if (by !== null) this.#decide('certain', by);
   }
 
   #onSttTurn(frame: SttTurnFrame): void {
@@ -194,8 +229,17 @@ class TakeTurns implements Stage {
     for (const action of actions) this.#act(action, atMs);
     this.#show();
     const floor = this.#floor;
-    this.#idle?.quiet(floor.floor === 'open' && !this.#callerSpeaking);
+    this.#rest();
     this.#answer.waitFor(floor.floor === 'agent' && floor.certain && !floor.audible ? this.#turn : null);
+  }
+
+  /** Nobody speaks and nothing is owed, or not so. */
+  #rest(): void {
+    const rests = this.#floor.floor === 'open' && !this.#callerSpeaking;
+    this.#idle?.quiet(rests);
+    if (rests === this.#rests) return;
+    this.#rests = rests;
+    this.#options.call.rests?.(rests);
   }
 
   #act(action: FloorAction, atMs: number): void {
@@ -214,7 +258,7 @@ class TakeTurns implements Stage {
         return;
       case 'begin-text':
         this.#idle?.answered();
-        this.#begin('text', null, atMs);
+        this.#begin('text', null, atMs, this.#typedBy);
         this.#end(this.#typed);
         this.#typed = null;
         return;
@@ -225,9 +269,10 @@ class TakeTurns implements Stage {
         this.#sayRest(atMs);
         return;
       case 'begin-speech':
+        this.#held.wait(null);
         this.#idle?.answered();
         this.#voice.markStart(this.#turn?.signal.reason === 'continued');
-        this.#begin('speech', this.#voice.turnStart, atMs);
+        this.#begin('speech', this.#voice.turnStart, atMs, this.#voice.last?.speaker ?? null);
         this.#watch.begin();
         return;
       case 'end-turn':
@@ -267,6 +312,7 @@ class TakeTurns implements Stage {
         this.#tentative = null;
         this.#turn?.adopt();
         this.#watch.begin();
+        this.#splitAdopted(atMs);
         return;
       case 'reject': {
         const rejected = this.#tentative;
@@ -279,6 +325,14 @@ class TakeTurns implements Stage {
         mouth.resume();
         return;
     }
+  }
+
+  /** A sound over the agent was one caller's, and another one speaks by now: each has a turn of their own. */
+  #splitAdopted(atMs: number): void {
+    const { last } = this.#voice;
+    if (last === null || !last.speaking || this.#voice.isSpent(last)) return;
+    if (isSameSpeaker(this.#turn?.speaker, last.speaker)) return;
+    for (const action of ['speculate', 'continue', 'begin-speech'] as const) this.#act(action, atMs);
   }
 
   #interrupt(): void {
@@ -294,7 +348,7 @@ class TakeTurns implements Stage {
     if (before === null) return;
     this.#reports.speculation(before, 'misheard');
     before.abort('continued');
-    const turn = this.#begin('speech', null, before.marks.lastSoundAtMs ?? atMs);
+    const turn = this.#begin('speech', null, before.marks.lastSoundAtMs ?? atMs, before.speaker);
     turn.marks.endedAtMs = before.marks.endedAtMs;
     if (!before.confirmed) turn.speculate();
     else if (before.marks.endedAtMs !== null) this.#reports.ended(turn, this.#endedBy, before.marks.endedAtMs);
@@ -321,6 +375,7 @@ class TakeTurns implements Stage {
       // As if it were typed: its words are known.
       this.#nextNumber = unanswered.turn;
       this.#typed = unanswered.text;
+      this.#typedBy = unanswered.speaker ?? null;
       this.#step({ type: 'text' }, atMs);
       this.#nextNumber = nextTurn;
     } else this.#show();
@@ -342,10 +397,10 @@ class TakeTurns implements Stage {
     this.#emit({ kind: 'reply-ended', turn, hangUp });
   }
 
-  #begin(cause: TurnCause, position: number | null, atMs: number): Turn {
+  #begin(cause: TurnCause, position: number | null, atMs: number, speaker: Speaker | null = null): Turn {
     const before = this.#turn;
     const continues = cause === 'speech' && before?.signal.reason === 'continued' ? before : null;
-    const turn = new Turn(this.#nextNumber++, cause, continues);
+    const turn = new Turn(this.#nextNumber++, cause, continues, speaker);
     turn.onAudible(() => this.#ifCurrent(turn, { type: 'audible' }));
     this.#turn = turn;
     this.#open(turn, position, atMs);
@@ -353,7 +408,7 @@ class TakeTurns implements Stage {
   }
 
   #beginTentative(position: number, atMs: number): void {
-    const turn = new Turn(this.#nextNumber++, 'speech');
+    const turn = new Turn(this.#nextNumber++, 'speech', null, this.#voice.last?.speaker ?? null);
     turn.doubt();
     turn.onAudible(() => this.#ifCurrent(turn, { type: 'audible' }));
     turn.onWords(({ text, final }) => {

@@ -59,7 +59,9 @@ export type FloorEvent =
   /** Nobody said anything for long. */
   | { readonly type: 'idle' }
   /** Another core was in the middle of an answer. */
-  | { readonly type: 'resumed' };
+  | { readonly type: 'resumed' }
+  /** In a room, somebody else is heard from now on. */
+  | { readonly type: 'passed' };
 
 /** `probable`: an answer may be prepared; `certain`: it may be spoken; `going-on`: a probable end was none. */
 export type EndVerdict = 'probable' | 'certain' | 'going-on';
@@ -172,9 +174,19 @@ export function transition(state: FloorState, event: FloorEvent, options: TurnTa
       return onWords(state, event);
     case 'verdict':
       return onVerdict(state, event.verdict, options);
+    case 'passed':
+      return onPassed(state, options);
     case 'voice':
       return onVoice(state, event, options);
   }
+}
+
+/** Whoever spoke is probably done: they lost the floor by their silence, or spoke for very long. */
+function onPassed(state: FloorState, options: TurnTakingOptions): Transition {
+  if (state.floor === 'caller') return onVerdict(state, options.speculates ? 'probable' : 'certain', options);
+  const sound = soundOf(state);
+  if (state.floor !== 'agent' || sound === null || sound.asked) return to(state);
+  return to({ ...state, sound: { ...sound, asked: true } }, 'ask-words');
 }
 
 function onSettled(state: FloorState): Transition {

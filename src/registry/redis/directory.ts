@@ -67,10 +67,12 @@ export class RedisDirectory implements SessionDirectory {
   async get(sessionId: string): Promise<HeldHome | null> {
     const { link, keys, reader } = this.#options;
     const answer = await link.script('antipodeGetHome', [keys.home(sessionId)], []);
-    const [version, pop, core, epoch, zone, leaseMs] = (answer as unknown[]).map(String);
+    const [version, pop, core, epoch, zone, leaseMs, generation] = (answer as unknown[]).map(String);
     if (version === undefined) return null;
     if (Number(version) > RECORD_VERSION) return reader.skip('home', sessionId, 'future', `version ${version}`);
-    const home = sessionHomeSchema.safeParse({ pop, core, epoch: Number(epoch), zone });
+    const newest = Number(generation);
+    const known = { pop, core, epoch: Number(epoch), zone, ...(newest > 0 && { generation: newest }) };
+    const home = sessionHomeSchema.safeParse(known);
     if (!home.success) return reader.skip('home', sessionId, 'invalid', 'not a home');
     return { ...home.data, leaseMs: Number(leaseMs) };
   }
@@ -84,11 +86,12 @@ export class RedisDirectory implements SessionDirectory {
   ): Promise<unknown> {
     const { link, keys, zone } = this.#options;
     demandZone(zone, home.zone);
-    const args = [home.pop, home.core, home.epoch, home.zone, leaseMs, HOME_RETENTION_MS].map(String);
+    const { pop, core, epoch, generation = 0 } = home;
+    const args = [pop, core, epoch, home.zone, leaseMs, HOME_RETENTION_MS, generation].map(String);
     const answer = await link.script(script, [keys.home(sessionId)], args);
-    const [outcome, epoch, core] = (answer as unknown[]).map(String);
+    const [outcome, knownEpoch, knownCore] = (answer as unknown[]).map(String);
     if (outcome === 'ok' || outcome === 'reclaimed') return outcome;
-    throw refusal(sessionId, askedEpoch, outcome, { epoch: Number(epoch), core: core ?? 'nobody' });
+    throw refusal(sessionId, askedEpoch, outcome, { epoch: Number(knownEpoch), core: knownCore ?? 'nobody' });
   }
 }
 

@@ -8,12 +8,15 @@ export interface RegistryKeys {
   readonly etags: string;
   readonly leases: string;
   readonly incarnation: string;
+  /** What nodes were ordered to do. */
+  readonly orders: string;
   /** Where changes of the nodes are published. */
   readonly channel: string;
   /** What every session's key begins with. */
   readonly sessions: string;
   session(sessionId: string): string;
   home(sessionId: string): string;
+  room(room: string): string;
   once(id: string): string;
 }
 
@@ -25,10 +28,12 @@ export function registryKeys(prefix: string): RegistryKeys {
     etags: `${nodes}:etags`,
     leases: `${nodes}:leases`,
     incarnation: `${nodes}:incarnation`,
+    orders: `${nodes}:orders`,
     channel: `${prefix}nodes-changed`,
     sessions: `${prefix}session:`,
     session: (sessionId) => `${prefix}session:{${sessionId}}`,
     home: (sessionId) => `${prefix}home:{${sessionId}}`,
+    room: (room) => `${prefix}room:{${room}}`,
     once: (id) => `${prefix}once:{${id}}`,
   };
 }

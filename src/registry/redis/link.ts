@@ -132,6 +132,18 @@ export class RedisLink extends EventEmitter<RedisLinkEvents> {
     return [...found];
   }
 
+  /** About `count` keys of one master, and where the next step begins: there, at the next master, or nowhere. */
+  async scanStep(at: { server: number; cursor: string; prefix: string; count: number }) {
+    const servers = serversOf(this.#client);
+    const server = servers[at.server];
+    if (server === undefined) return { found: [], next: null };
+    const [cursor, found] = await this.command('scan', () =>
+      server.scan(at.cursor, 'MATCH', `${at.prefix}*`, 'COUNT', at.count),
+    );
+    if (cursor !== '0') return { found, next: { server: at.server, cursor } };
+    return { found, next: at.server + 1 < servers.length ? { server: at.server + 1, cursor: '0' } : null };
+  }
+
   /** Idempotent. */
   async close(): Promise<void> {
     if (this.#closed) return;

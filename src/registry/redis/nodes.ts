@@ -7,7 +7,13 @@ import type { Clock, Timer } from '../../clock.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import { type NodeLease, NodeView } from '../node-view.ts';
 import { NodeWatchers } from '../node-watchers.ts';
-import { type NodeChange, type NodeRecord, type NodeSubscription, nodeRecordSchema } from '../registry.ts';
+import {
+  type NodeChange,
+  type NodePresence,
+  type NodeRecord,
+  type NodeSubscription,
+  nodeRecordSchema,
+} from '../registry.ts';
 import type { RegistryMetrics } from '../registry-metrics.ts';
 import { type RecordReader, sealRecord } from './envelope.ts';
 import type { RegistryKeys } from './keys.ts';
@@ -24,6 +30,8 @@ export interface RedisNodesOptions {
   /** Nodes that had no chance to renew are kept for this long after an outage or a loss of data. */
   graceMs: number;
   onDataLost: () => void;
+  /** What stands for a node that this process announces, as it is stored; '' for nothing. */
+  onOrder: (node: NodeRecord, stored: string) => void;
 }
 
 /** A reading a little after the end of a lease sees it ended. */
@@ -59,10 +67,10 @@ export class RedisNodes {
     const record = sealRecord(node);
     const shape = JSON.stringify({ ...node, ...VOLATILE });
     const publish = this.#shapes.get(node.nodeId) !== shape;
-    const incarnation = await link
+    const answer = await link
       .script(
         'antipodeAnnounce',
-        [keys.records, keys.etags, keys.leases, keys.incarnation],
+        [keys.records, keys.etags, keys.leases, keys.incarnation, keys.orders],
         [node.nodeId, record, etagOf(record), String(leaseMs), publish ? '1' : '0', keys.channel, randomUUID()],
       )
       .catch((error: unknown) => {
@@ -70,14 +78,16 @@ export class RedisNodes {
         throw error;
       });
     this.#shapes.set(node.nodeId, shape);
-    this.#noteIncarnation(String(incarnation));
+    const [incarnation, order] = (answer as unknown[]).map(String);
+    this.#noteIncarnation(incarnation ?? '');
+    this.#options.onOrder(node, order ?? '');
   }
 
   /** @throws ERR_REGISTRY_UNAVAILABLE */
   async withdraw(nodeId: string): Promise<void> {
     const { link, keys } = this.#options;
     this.#shapes.delete(nodeId);
-    await link.script('antipodeWithdraw', [keys.records, keys.etags, keys.leases], [nodeId, keys.channel]);
+    await link.script('antipodeWithdraw', [keys.records, keys.etags, keys.leases, keys.orders], [nodeId, keys.channel]);
   }
 
   /** @throws ERR_REGISTRY_UNAVAILABLE when there never was a reading */
@@ -88,6 +98,19 @@ export class RedisNodes {
       if (!this.#hasRead) throw error;
     }
     return this.#view.nodes();
+  }
+
+  /** @throws ERR_REGISTRY_UNAVAILABLE */
+  async presences(): Promise<NodePresence[]> {
+    const { link, keys, reader } = this.#options;
+    const fields = (await link.script('antipodePresences', [keys.records, keys.leases], [])) as unknown[];
+    const presences: NodePresence[] = [];
+    for (let at = 0; at + 2 < fields.length; at += 3) {
+      const nodeId = String(fields[at]);
+      const node = reader.read('node', nodeId, String(fields[at + 1]), nodeRecordSchema)?.record;
+      if (node?.nodeId === nodeId) presences.push({ node, leaseMs: Number(fields[at + 2]) });
+    }
+    return presences;
   }
 
   watch(listener: (change: NodeChange) => void): NodeSubscription {

@@ -7,6 +7,7 @@ import type { Clock } from '../../clock.ts';
 import type { Logger, Registry as Metrics } from '../../telemetry/index.ts';
 import type {
   NodeChange,
+  NodePresence,
   NodeRecord,
   NodeSubscription,
   Registry,
@@ -15,12 +16,15 @@ import type {
   SessionRecord,
 } from '../registry.ts';
 import { type RegistryMetrics, registryMetrics } from '../registry-metrics.ts';
+import type { SessionPage, SessionQuery } from '../session-list.ts';
 import { RedisDirectory } from './directory.ts';
 import { RecordReader } from './envelope.ts';
 import { registryKeys } from './keys.ts';
 import { RedisLink } from './link.ts';
 import { RedisNodes } from './nodes.ts';
 import { RedisOnce } from './once.ts';
+import { RedisOrders } from './orders.ts';
+import { RedisRooms } from './rooms.ts';
 import { RedisSessions, type SessionChange } from './sessions.ts';
 import type { RedisSettings } from './settings.ts';
 
@@ -41,6 +45,8 @@ export class RedisRegistry implements Registry {
   readonly zone: string;
   readonly events = new EventEmitter<RegistryEvents>();
   readonly directory: RedisDirectory;
+  readonly rooms: RedisRooms;
+  readonly orders: RedisOrders;
   readonly #log: Logger;
   readonly #metrics: RegistryMetrics;
   readonly #link: RedisLink;
@@ -62,9 +68,12 @@ export class RedisRegistry implements Registry {
       random: options.random ?? Math.random,
       graceMs: options.graceMs ?? DEFAULT_GRACE_MS,
       onDataLost: () => this.#onDataLost(),
+      onOrder: (node, stored) => this.orders.announced(node, stored),
     });
+    this.orders = new RedisOrders({ link, keys, log, nodes: () => this.#nodes.nodes() });
     this.#sessions = new RedisSessions(shared);
     this.#once = new RedisOnce(shared);
+    this.rooms = new RedisRooms(shared);
     this.directory = new RedisDirectory({
       ...shared,
       zone: settings.zone,
@@ -105,6 +114,10 @@ export class RedisRegistry implements Registry {
     return this.#nodes.nodes();
   }
 
+  presences(): Promise<NodePresence[]> {
+    return this.#nodes.presences();
+  }
+
   watch(listener: (change: NodeChange) => void): NodeSubscription {
     return this.#nodes.watch(listener);
   }
@@ -121,6 +134,10 @@ export class RedisRegistry implements Registry {
     return this.#sessions.all();
   }
 
+  listSessions(query: SessionQuery): Promise<SessionPage> {
+    return this.#sessions.list(query);
+  }
+
   updateSession(sessionId: string, epoch: number, change: SessionChange): Promise<SessionRecord> {
     return this.#sessions.update(sessionId, epoch, change);
   }
@@ -135,6 +152,7 @@ export class RedisRegistry implements Registry {
 
   async close(): Promise<void> {
     this.#nodes.close();
+    this.orders.close();
     await this.#link.close();
   }
 

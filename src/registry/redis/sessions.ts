@@ -6,9 +6,11 @@ import { AntipodeError } from '../../errors.ts';
 import type { Logger } from '../../telemetry/index.ts';
 import { type SessionRecord, sessionRecordSchema } from '../registry.ts';
 import type { RegistryMetrics } from '../registry-metrics.ts';
+import { pageOfOwn, readCursor, type SessionPage, type SessionQuery } from '../session-list.ts';
 import { type RecordReader, sealRecord } from './envelope.ts';
 import type { RegistryKeys } from './keys.ts';
 import type { RedisLink } from './link.ts';
+import { WALK_START, walkSessions } from './session-walk.ts';
 
 export type SessionChange = Partial<
   Pick<SessionRecord, 'pop' | 'core' | 'zone' | 'epoch' | 'state' | 'end' | 'placement'>
@@ -93,6 +95,25 @@ export class RedisSessions {
     return [...found.values()];
   }
 
+  /** @throws ERR_REGISTRY_UNAVAILABLE in the middle of a list; a first page is this process's own sessions then */
+  async list(query: SessionQuery): Promise<SessionPage> {
+    const { link, keys } = this.#options;
+    const cursor = query.cursor === undefined ? null : readCursor(query.cursor);
+    if (cursor?.[0] === 'own') return this.#ownPage(query, cursor[1]);
+    const from = cursor === null ? WALK_START : { server: cursor[1], cursor: cursor[2], after: cursor[3] };
+    const read = async (sessionId: string) => {
+      const own = this.#own.get(sessionId);
+      if (own?.deleted) return null;
+      return own?.pending ? own.record : ((await this.#stored(sessionId))?.record ?? null);
+    };
+    try {
+      return await walkSessions({ link, keys, query, from, read });
+    } catch (error) {
+      if (cursor !== null || !isUnavailable(error)) throw error;
+      return this.#ownPage(query, '');
+    }
+  }
+
   async update(sessionId: string, epoch: number, change: SessionChange): Promise<SessionRecord> {
     const own = this.#own.get(sessionId);
     if (own?.deleted) throw unknown(sessionId);
@@ -127,6 +148,11 @@ export class RedisSessions {
     for (let at = 0; at < all.length; at += AT_ONCE) {
       await Promise.all(all.slice(at, at + AT_ONCE).map(([sessionId, own]) => this.#restore(sessionId, own)));
     }
+  }
+
+  #ownPage(query: SessionQuery, after: string): SessionPage {
+    const own = [...this.#own.values()].filter(({ deleted }) => !deleted).map(({ record }) => record);
+    return { ...pageOfOwn(own, query, after), partial: true };
   }
 
   /** What fails stays pending: the next outage's end comes here again, and so does the record's next change. */

@@ -368,3 +368,58 @@ test('the tool that hangs up says why, and tells the model what will happen', as
   expect(await tool.run({}, { signal, hangUpAfterReply: (reason) => reasons.push(reason) })).toMatch(/goodbye/);
   expect(reasons).toEqual(['All was said.']);
 });
+
+describe('a tool in a call that another core could go on with', () => {
+  /** A journal that is kept elsewhere when the test says so. */
+  function journaled(more: Partial<Tool> = {}) {
+    const kept = Promise.withResolvers<void>();
+    let runs = 0;
+    const run: Tool['run'] = () => {
+      runs += 1;
+      return 'done';
+    };
+    const rig = setUp(run, more);
+    Object.assign(rig.call, { journal: { note: () => {}, kept: () => kept.promise } });
+    return { ...rig, kept, runs: () => runs };
+  }
+
+  test('does not run before it is known elsewhere that it begins', async () => {
+    const { ask, kept, runs, conversation } = journaled();
+    const asked = ask(HOME);
+    await settle();
+    expect(runs()).toBe(0);
+    expect(conversation.entries).toMatchObject([{ role: 'tool', name: 'look', pending: true }]);
+    kept.resolve();
+    expect(await asked).toBe('done');
+    expect(runs()).toBe(1);
+  });
+
+  test('runs at once when it may be run twice', async () => {
+    const { ask, runs } = journaled({ idempotent: true });
+    expect(await ask(HOME)).toBe('done');
+    expect(runs()).toBe(1);
+  });
+
+  test.each([false, true])(
+    'does not run when its turn is over first (kept on an interruption: %s)',
+    async (keepOnInterruption) => {
+      const { ask, kept, runs, turn, outcomes } = journaled({ keepOnInterruption });
+      const asked = ask(HOME);
+      await settle();
+      turn.abort('interrupted');
+      await asked;
+      kept.resolve();
+      await settle();
+      expect(runs()).toBe(0);
+      expect(outcomes()).toEqual(['look cancelled']);
+    },
+  );
+
+  test('does not run when the call ends before anybody knows', async () => {
+    const { ask, kept, runs } = journaled();
+    const asked = ask(HOME);
+    kept.reject(new Error('ended'));
+    expect(await asked).toContain('before it began');
+    expect(runs()).toBe(0);
+  });
+});

@@ -6,6 +6,7 @@ import { randomInt } from 'node:crypto';
 import type { Consumer, Producer } from 'mediasoup/types';
 import {
   buildRtp,
+  type HandledPopRequestMethod,
   MediaPipe,
   MediaWorker,
   opusProducerParameters,
@@ -18,8 +19,10 @@ import {
 import { systemClock } from '../../../src/clock.ts';
 import { createMetrics, silentLogger } from '../../../src/telemetry/index.ts';
 
-type Method = 'pipe.open' | 'pipe.close' | 'session.attach' | 'session.ready' | 'session.repipe' | 'session.detach';
-export type Ask = <M extends Method>(method: M, data: PopRequestData<M>) => Promise<PopRequestAnswer<M>>;
+export type Ask = <M extends HandledPopRequestMethod>(
+  method: M,
+  data: PopRequestData<M>,
+) => Promise<PopRequestAnswer<M>>;
 
 export function workerBin(): string {
   const bin = process.env.MEDIASOUP_WORKER_BIN;
@@ -43,6 +46,8 @@ export class ScriptedCaller {
   readonly sessionId: string;
   readonly epoch: number;
   readonly heard: RtpView[] = [];
+  /** What the core speaks by, as it answered last. */
+  downlink: PipeStream | null = null;
   readonly #pop: ScriptedPop;
   readonly #ssrc = randomInt(1, 0xffff_ffff);
   #producer: Producer | null = null;
@@ -60,7 +65,7 @@ export class ScriptedCaller {
     return { sessionId: this.sessionId, epoch: this.epoch };
   }
 
-  async attach(agent: string): Promise<void> {
+  async attach(agent: string, more: Partial<PopRequestData<'session.attach'>> = {}): Promise<void> {
     const uplink = await this.#send();
     const { downlink } = await this.#pop.ask('session.attach', {
       ...this.name,
@@ -71,12 +76,17 @@ export class ScriptedCaller {
       confinement: null,
       metadata: { from: 'test' },
       uplink,
+      ...more,
     });
     await this.#receive(downlink);
   }
 
   async ready(): Promise<void> {
     await this.#pop.ask('session.ready', this.name);
+  }
+
+  async detach(end: PopRequestData<'session.detach'>['end']): Promise<void> {
+    await this.#pop.ask('session.detach', { ...this.name, end });
   }
 
   async repipe(): Promise<void> {
@@ -119,7 +129,8 @@ export class ScriptedCaller {
   }
 
   async #receive(downlink: PipeStream): Promise<void> {
-    const producer = await this.#pop.pipe.receive(downlink);
+    this.downlink = downlink;
+    const producer = await this.#pop.pipe.receiveShared(downlink);
     const consumer: Consumer = await this.#pop.worker.direct.consume({
       producerId: producer.id,
       rtpCapabilities: this.#pop.worker.router.rtpCapabilities,
@@ -136,12 +147,15 @@ export class ScriptedCaller {
 export class ScriptedPop {
   readonly worker: MediaWorker;
   readonly ask: Ask;
+  readonly #name: string;
   #pipe: MediaPipe | null = null;
   #pipes = 0;
 
-  constructor(worker: MediaWorker, ask: Ask) {
+  /** @param name begins the names of its pipes */
+  constructor(worker: MediaWorker, ask: Ask, name = 'pipe') {
     this.worker = worker;
     this.ask = ask;
+    this.#name = name;
   }
 
   get pipe(): MediaPipe {
@@ -158,7 +172,7 @@ export class ScriptedPop {
     this.#pipe?.close();
     this.#pipes += 1;
     const pipe = await MediaPipe.create(this.worker, {
-      pipeId: `pipe-${this.#pipes}`,
+      pipeId: `${this.#name}-${this.#pipes}`,
       listenIp: '127.0.0.1',
       announcedAddress: null,
     });

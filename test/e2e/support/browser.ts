@@ -65,8 +65,8 @@ export async function openBrowser(options: CallerOptions): Promise<Caller> {
 }
 
 /**
- * Start to record what the page's agent audio element plays, once it plays. The samples are what Chromium decoded
- * from the network; nothing of the page's own state is read.
+ * Start to record what the page's agent audio element plays, once it plays, also when the page gives it another stream.
+ * The samples are what Chromium decoded from the network; nothing of the page's own state is read.
  */
 export async function record(page: Page): Promise<{ stop(): Promise<Int16Array> }> {
   await page.waitForFunction(() => {
@@ -82,7 +82,18 @@ export async function record(page: Page): Promise<{ stop(): Promise<Int16Array> 
       const input = event.inputBuffer.getChannelData(0);
       blocks.push(Int16Array.from(input, (sample) => Math.max(-1, Math.min(1, sample)) * 32_767));
     };
-    context.createMediaStreamSource(audio.srcObject as MediaStream).connect(recorder);
+    let playing: MediaProvider | null = null;
+    let source: AudioNode | null = null;
+    const follow = () => {
+      const next = audio.srcObject;
+      if (next === playing || !(next instanceof MediaStream)) return;
+      source?.disconnect();
+      playing = next;
+      source = context.createMediaStreamSource(next);
+      source.connect(recorder);
+    };
+    follow();
+    setInterval(follow, 10);
     recorder.connect(context.destination);
     Object.assign(window, { antipodeRecording: { context, blocks } });
   });

@@ -3,6 +3,11 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { NodeIdentity } from '../../../src/backbone/index.ts';
 
+/** It is to drain within this time. */
+export interface CoreChildDrain {
+  drainWithinMs: number;
+}
+
 export interface CoreChildStart {
   nodeId: string;
   identity: NodeIdentity;
@@ -13,6 +18,8 @@ export type CoreChildMessage =
   | { type: 'ready'; port: number }
   | { type: 'spoken'; text: string }
   | { type: 'heard'; text: string }
+  /** The clerk's tool was run. */
+  | { type: 'filed'; text: string }
   | { type: 'sessions'; sessions: number };
 
 export class CoreProcess implements AsyncDisposable {
@@ -20,6 +27,8 @@ export class CoreProcess implements AsyncDisposable {
   /** All that went to the voice, and all that was understood. */
   readonly spoken: string[] = [];
   readonly heard: string[] = [];
+  /** Session and word of each run of the clerk's tool. */
+  readonly filed: string[] = [];
   sessions = 0;
   readonly #child: ChildProcess;
   #port = 0;
@@ -43,6 +52,10 @@ export class CoreProcess implements AsyncDisposable {
 
   get address() {
     return { nodeId: this.nodeId, host: '127.0.0.1', port: this.#port };
+  }
+
+  drain(withinMs: number): void {
+    this.#child.send({ drainWithinMs: withinMs } satisfies CoreChildDrain);
   }
 
   signal(name: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): void {

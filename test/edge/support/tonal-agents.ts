@@ -1,17 +1,23 @@
 /**
  * Agents whose words can be told from their sound, on the real stages: `counter` counts to twenty at once, `listener`
- * writes down what it hears and says nothing. A caller's word is a tone, whose pitch is its number.
+ * writes down what it hears and says nothing, `clerk` files each word by a tool and says so. A caller's word is a tone,
+ * whose pitch is its number.
  */
+import { z } from 'zod';
 import {
+  type AgentCall,
   type AgentServices,
+  answerByModel,
   answerByScript,
   type CallPorts,
+  type Conversation,
   chain,
   conversationOf,
   defineAgent,
   listen,
   type Script,
   speak,
+  type Tool,
   takeTurns,
   transcribe,
 } from '../../../src/agent/index.ts';
@@ -19,6 +25,7 @@ import { runAgent } from '../../../src/agent/running-agent.ts';
 import type { AgentStarter, RunningAgent } from '../../../src/core/index.ts';
 import { createOpusEncoder } from '../../../src/core/opus-codec.ts';
 import { agentNamed } from '../../support/nodes.ts';
+import { ScriptedLlm } from '../../support/scripted-llm.ts';
 
 const RATE = 16_000;
 const WINDOW = 512;
@@ -50,20 +57,26 @@ function level(pcm: Int16Array): number {
   return Math.sqrt(pcm.reduce((sum, sample) => sum + sample * sample, 0) / pcm.length);
 }
 
+/** Shorter silence within a tone is a hole that this machine made: words are far more than this apart. */
+const HOLE_FRAMES = 10;
+
 /** The words in a piece of sound. */
 function wordsIn(pcm: Int16Array): string {
   const words: string[] = [];
   let pitches: number[] = [];
-  for (let at = 0; at + 320 <= pcm.length + 320; at += 320) {
+  let silent = 0;
+  for (let at = 0; at + 320 <= pcm.length + 320 * (HOLE_FRAMES + 1); at += 320) {
     const piece = pcm.subarray(at, at + 320);
     if (piece.length === 320 && level(piece) > LOUD) {
       let crossings = 0;
       for (let index = 1; index < 320; index++) if (piece[index - 1]! < 0 !== piece[index]! < 0) crossings += 1;
       pitches.push(crossings * 25);
-    } else if (pitches.length > 0) {
+      silent = 0;
+    } else if (pitches.length > 0 && ++silent > HOLE_FRAMES) {
       const middle = pitches.sort((a, b) => a - b)[Math.floor(pitches.length / 2)]!;
       if (pitches.length > 3) words.push(`word${Math.round((middle - FIRST_HZ) / STEP_HZ) + 1}`);
       pitches = [];
+      silent = 0;
     }
   }
   return words.join(' ');
@@ -72,11 +85,13 @@ function wordsIn(pcm: Int16Array): string {
 export interface TonalAgentsOptions {
   onSpoken?(text: string): void;
   onHeard?(text: string): void;
+  /** The clerk's tool was run: for this session, with this word. */
+  onFiled?(sessionId: string, word: string): void;
 }
 
 export class TonalAgents implements AgentStarter {
   readonly #options: TonalAgentsOptions;
-  readonly agents = ['counter', 'listener'].map(agentNamed);
+  readonly agents = ['counter', 'listener', 'clerk'].map(agentNamed);
   /** All that went to the voice, in order. */
   readonly spoken: string[] = [];
   /** All that was understood, in order. */
@@ -98,7 +113,7 @@ export class TonalAgents implements AgentStarter {
           listen({ call, vad: { open: (listener) => this.#voiceActivity(listener) as never } }),
           takeTurns({ call }),
           transcribe({ call, conversation, stt: { name: 'tones', listen: () => this.#utterance() } }),
-          answerByScript({ call, script: this.#script(name) }),
+          name === 'clerk' ? this.#clerk(call, conversation) : answerByScript({ call, script: this.#script(name) }),
           speak({ call, conversation, tts: { name: 'words', synthesize: (text) => this.#synthesize(text) } }),
         );
       },
@@ -106,6 +121,29 @@ export class TonalAgents implements AgentStarter {
     const counter = { inc() {} };
     const services = { metrics: { agentFailures: counter, slowStops: counter } } as unknown as AgentServices;
     return runAgent(definition, { ...ports, observe: () => {} }, services);
+  }
+
+  #clerk(call: AgentCall, conversation: Conversation) {
+    const file: Tool = {
+      name: 'file',
+      description: 'Files a word.',
+      parameters: z.object({ word: z.string() }),
+      run: (input) => {
+        const { word } = input as { word: string };
+        this.#options.onFiled?.(call.sessionId, word);
+        return `filed ${word}`;
+      },
+    };
+    const llm = new ScriptedLlm(({ entries }) => {
+      const last = entries.at(-1);
+      if (last?.role === 'caller') return [{ call: 'file', with: { word: last.text }, id: `call-${last.turn}` }];
+      return [last?.role === 'tool' ? `${last.result}.` : ''];
+    });
+    return answerByModel({
+      ...{ call, conversation, llm, tools: [file], greeting: '', notUnderstood: '' },
+      instructions: () => '',
+      apology: () => 'broken',
+    });
   }
 
   #script(name: string): Script<number> {

@@ -2,7 +2,15 @@
 import { EventEmitter } from 'node:events';
 import type { ClientEvent } from '../../../src/agent/client-events.ts';
 import { AntipodeError } from '../../../src/errors.ts';
-import type { CallEvents, CallRequest, MediaCall, MediaEdge } from '../../../src/signaling/index.ts';
+import type {
+  CallEvents,
+  CallRequest,
+  HandedOver,
+  HandOverRequest,
+  MediaCall,
+  MediaEdge,
+  RoomHere,
+} from '../../../src/signaling/index.ts';
 
 const FINGERPRINT = { algorithm: 'sha-256' as const, value: Array(32).fill('AB').join(':') };
 
@@ -18,6 +26,7 @@ function offered(transportId: string) {
 export class FakeCall extends EventEmitter<CallEvents> implements MediaCall {
   readonly request: CallRequest;
   mediaAlive = true;
+  room: MediaCall['room'] = null;
   produced = 0;
   /** Everything that was asked of the call, in order. */
   readonly asked: string[] = [];
@@ -47,14 +56,16 @@ export class FakeCall extends EventEmitter<CallEvents> implements MediaCall {
     return { usernameFragment: 'restarted', password: 'password' };
   }
 
-  async produce(transportId: string) {
-    if (this.produced++ > 0) throw new AntipodeError('ERR_MEDIA_STATE', 'The caller produces already.');
-    this.asked.push(`produce ${transportId}`);
+  async produce(transportId: string, _rtpParameters: unknown, kind: 'audio' | 'video' = 'audio') {
+    if (kind === 'audio' && this.produced++ > 0) {
+      throw new AntipodeError('ERR_MEDIA_STATE', 'The caller produces already.');
+    }
+    this.asked.push(`produce ${transportId}${kind === 'audio' ? '' : ' video'}`);
     return { producerId: 'producer-1' };
   }
 
-  async consume(transportId: string) {
-    this.asked.push(`consume ${transportId}`);
+  async consume(transportId: string, _rtpCapabilities: unknown, producerId?: string) {
+    this.asked.push(`consume ${transportId}${producerId === undefined ? '' : ` of ${producerId}`}`);
     const codec = { mimeType: 'audio/opus', payloadType: 100, clockRate: 48_000, channels: 2 };
     return {
       consumerId: 'consumer-1',
@@ -83,6 +94,14 @@ export class FakeCall extends EventEmitter<CallEvents> implements MediaCall {
     this.asked.push(`caller ${state}`);
   }
 
+  async handOver({ to = 'core-2' }: HandOverRequest): Promise<HandedOver> {
+    this.asked.push(`handOver ${to}`);
+    const { mover, sessionId, core } = this.request;
+    const target = await mover!({ sessionId, reason: 'order', from: core.nodeId, to });
+    await target.taken(2);
+    return { from: core.nodeId, to: target.core.nodeId, epoch: 2, gapMs: 12.4, atTurnBoundary: true };
+  }
+
   async close(end: { code: string }) {
     this.asked.push(`close ${end.code}`);
   }
@@ -98,6 +117,13 @@ export class FakeEdge implements MediaEdge {
   readonly routerRtpCapabilities = {
     codecs: [{ kind: 'audio' as const, mimeType: 'audio/opus', clockRate: 48_000, channels: 2 }],
   };
+  readonly roomRtpCapabilities = {
+    codecs: [
+      ...this.routerRtpCapabilities.codecs,
+      { kind: 'video' as const, mimeType: 'video/VP8', clockRate: 90_000 },
+    ],
+  };
+  readonly rooms = new Map<string, RoomHere>();
   readonly calls: FakeCall[] = [];
   /** What the next openCall() throws. */
   openError: Error | null = null;
@@ -108,6 +134,10 @@ export class FakeEdge implements MediaEdge {
 
   /** What its control channels measured. */
   measured: { coreNodeId: string; p50: number; p95: number }[] = [];
+
+  room(name: string) {
+    return this.rooms.get(name);
+  }
 
   paths() {
     return this.measured;

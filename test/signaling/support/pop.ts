@@ -3,7 +3,12 @@ import { afterEach } from 'vitest';
 import { type Config, configSchema } from '../../../src/config/index.ts';
 import { type AiEndpoint, DEFAULT_POLICY, fixedPolicy, type PolicySource } from '../../../src/placement/index.ts';
 import { MemoryRegistry, type NodeRecord, type NodeStores } from '../../../src/registry/index.ts';
-import { type CreateSessionAnswer, type Readiness, SignalingServer } from '../../../src/signaling/index.ts';
+import {
+  type CreateSessionAnswer,
+  type DrainPort,
+  type Readiness,
+  SignalingServer,
+} from '../../../src/signaling/index.ts';
 import { createMetrics, silentLogger } from '../../../src/telemetry/index.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { coreRecord } from '../../support/nodes.ts';
@@ -17,6 +22,12 @@ const LEASE_MS = 1e9;
 export interface PopOptions {
   config?: Record<string, Record<string, unknown>>;
   nodes?: NodeRecord[];
+  /** Another POP, whose registry and clock this one has too. */
+  beside?: Pop;
+  /** @defaultValue pop-1 */
+  nodeId?: string;
+  /** Of tokens. @defaultValue SECRET */
+  secret?: Uint8Array;
   pageDir?: string | null;
   policy?: PolicySource;
   endpoints?: readonly AiEndpoint[];
@@ -26,6 +37,7 @@ export interface PopOptions {
   stores?: NodeStores;
   readiness?: () => Promise<Readiness>;
   onSessionCount?: (sessions: number) => void;
+  drain?: DrainPort;
 }
 
 export interface RestAnswer {
@@ -125,9 +137,9 @@ afterEach(async () => {
 });
 
 export async function startPop(options: PopOptions = {}): Promise<Pop> {
-  const clock = new FakeClock();
+  const clock = options.beside?.clock ?? new FakeClock();
   const edge = new FakeEdge();
-  const registry = new MemoryRegistry({ clock });
+  const registry = options.beside?.registry ?? new MemoryRegistry({ clock });
   const metrics = createMetrics({ processMetrics: false });
   const { http, auth, limits } = options.config ?? {};
   const config = configSchema.parse({
@@ -135,10 +147,10 @@ export async function startPop(options: PopOptions = {}): Promise<Pop> {
     auth: { apiKeys: [API_KEY], ...auth },
     limits,
   });
-  for (const node of options.nodes ?? [coreRecord()]) await registry.announce(node, LEASE_MS);
+  for (const node of options.nodes ?? (options.beside ? [] : [coreRecord()])) await registry.announce(node, LEASE_MS);
   const server = await SignalingServer.start({
     config,
-    nodeId: 'pop-1',
+    nodeId: options.nodeId ?? 'pop-1',
     region: options.region ?? 'local',
     ...(options.stores && { stores: options.stores }),
     edge,
@@ -148,9 +160,10 @@ export async function startPop(options: PopOptions = {}): Promise<Pop> {
     clock,
     log: silentLogger,
     metrics,
-    tokenSecret: SECRET,
+    tokenSecret: options.secret ?? SECRET,
     pageDir: options.pageDir ?? null,
     readiness: options.readiness ?? (async () => ({ ok: true, parts: { core: true } })),
+    ...(options.drain && { drain: options.drain }),
     ...(options.onSessionCount && { onSessionCount: options.onSessionCount }),
   });
   const pop = new Pop({ server, edge, clock, registry, config, metrics });

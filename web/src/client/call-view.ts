@@ -6,7 +6,7 @@ import type { AgentState, CallUsage, ClientEvent } from '../../../src/agent/clie
 import type { JoinAnswer, PlacementView } from '../../../src/signaling/protocol.ts';
 import type { CallState } from './call-state.ts';
 import type { Failure } from './failure.ts';
-import { type Moment, withInterruption, withTool } from './moments.ts';
+import { type Moment, withCameBack, withInterruption, withMoved, withTool } from './moments.ts';
 import type { NetworkSample } from './network-sample.ts';
 import { type TurnRecord, withTurn } from './turns.ts';
 
@@ -102,14 +102,17 @@ export function withAgentEvent(view: CallView, event: ClientEvent): CallView {
       return { ...view, moments: withInterruption(view.moments, event, newestLine(view)).slice(-VIEW_LIMITS.moments) };
     case 'usage':
       return { ...view, usage: event.usage };
-    case 'moved': {
-      const text = `Another core has the call; the agent was away for ${Math.round(event.gapMs)} ms.`;
-      return { ...view, notices: withNotice(view.notices, { level: 'info', code: event.reason, text }) };
-    }
+    case 'moved':
+      return { ...view, moments: withMoved(view.moments, event, newestLine(view)).slice(-VIEW_LIMITS.moments) };
     case 'custom':
       // For clients that know the agent; this page shows what is common to all.
       return view;
   }
+}
+
+/** The view after the caller came back by another POP, and hears and is heard again. */
+export function withPopChange(view: CallView, change: { region: string; gapMs: number | null }): CallView {
+  return { ...view, moments: withCameBack(view.moments, change, newestLine(view)).slice(-VIEW_LIMITS.moments) };
 }
 
 function newestLine(view: CallView): string | null {

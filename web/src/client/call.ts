@@ -6,7 +6,7 @@ import type { SessionEnd } from '../../../src/agent/client-events.ts';
 import { type Clock, delay, type Timer } from '../../../src/clock.ts';
 import type { CreateSessionAnswer, JoinAnswer } from '../../../src/signaling/protocol.ts';
 import { type CallStateEvent, isLive, transition } from './call-state.ts';
-import { type CallView, IDLE_VIEW, withAgentEvent, withAnswer } from './call-view.ts';
+import { type CallView, IDLE_VIEW, withAgentEvent, withAnswer, withPopChange } from './call-view.ts';
 import { asFailure, CallFailure, type Failure, failureOf } from './failure.ts';
 import { HeldMicrophone } from './held-microphone.ts';
 import type { MediaHandlers, MediaOptions, MediaPath } from './media.ts';
@@ -46,9 +46,13 @@ interface Attempt {
   readonly microphone: HeldMicrophone;
   link: SessionLink | null;
   media: MediaPath | null;
+  /** Of the POP that is being left. */
+  formerMedia: MediaPath | null;
   sampling: Timer | null;
   /** Media set up again since it last flowed. */
   renewals: number;
+  /** Region of the POP by which the caller came back, until sound flows there. */
+  cameBackBy: string | null;
 }
 
 export class Call {
@@ -87,8 +91,10 @@ export class Call {
       microphone,
       link: null,
       media: null,
+      formerMedia: null,
       sampling: null,
       renewals: 0,
+      cameBackBy: null,
     };
     this.#attempt = attempt;
     this.#set({ ...IDLE_VIEW, state: transition(this.#view.state, { type: 'join-requested', agent }) });
@@ -155,7 +161,7 @@ export class Call {
         event: (event) => this.#onEvent(attempt, event),
         lost: (deadlineMs) => this.#onLinkLost(attempt, deadlineMs),
         attempting: (number) => this.#transition({ type: 'attempt-begun', attempt: number }),
-        resumed: (answer) => this.#onResumed(attempt, answer),
+        resumed: (answer, { moved }) => this.#onResumed(attempt, answer, moved),
         failed: (failure) => this.#fail(attempt, failure),
       },
     );
@@ -181,16 +187,23 @@ export class Call {
     }
   }
 
-  #setUpMedia(attempt: Attempt, answer: JoinAnswer): void {
-    attempt.media?.close();
+  /** @param stays whether the former media is heard at its POP until the new one flows */
+  #setUpMedia(attempt: Attempt, answer: JoinAnswer, stays = false): void {
+    attempt.formerMedia?.close();
+    attempt.formerMedia = stays ? attempt.media : null;
+    if (!stays) attempt.media?.close();
     const { link } = attempt;
     if (!link) return;
     const media = this.#environment.createMedia(
       { clock: this.#environment.clock, request: (method, data) => link.request(method, data) },
       {
         heard: (stream) => this.#set({ ...this.#view, agentStream: stream }),
-        flowing: () => this.#onFlowing(attempt),
-        disrupted: () => this.#loseMediaLink(link),
+        flowing: () => {
+          if (attempt.media === media) this.#onFlowing(attempt);
+        },
+        disrupted: () => {
+          if (attempt.media === media) this.#loseMediaLink(link);
+        },
         lost: (failure) => {
           if (attempt.media === media) this.#onMediaLost(attempt, failure);
         },
@@ -202,6 +215,14 @@ export class Call {
 
   #onFlowing(attempt: Attempt): void {
     attempt.renewals = 0;
+    attempt.formerMedia?.close();
+    attempt.formerMedia = null;
+    if (attempt.cameBackBy !== null) {
+      const { state } = this.#view;
+      const gapMs = state.name === 'reconnecting' ? this.#environment.clock.now() - state.lostAtMs : null;
+      this.#set(withPopChange(this.#view, { region: attempt.cameBackBy, gapMs }));
+      attempt.cameBackBy = null;
+    }
     this.#transition({ type: 'connected' });
     this.#transition({ type: 'link-restored', link: 'media' });
     if (this.#view.connectedAtMs === null) this.#set({ ...this.#view, connectedAtMs: this.#environment.clock.now() });
@@ -241,13 +262,14 @@ export class Call {
     }
   }
 
-  #onResumed(attempt: Attempt, answer: JoinAnswer): void {
+  #onResumed(attempt: Attempt, answer: JoinAnswer, moved: boolean): void {
     this.#set(withAnswer(this.#view, answer));
+    if (moved) attempt.cameBackBy = answer.placement.pop.region;
     if (answer.mediaKept) {
       attempt.media?.heal();
     } else {
       if (attempt.link) this.#loseMediaLink(attempt.link);
-      this.#setUpMedia(attempt, answer);
+      this.#setUpMedia(attempt, answer, moved);
     }
     this.#transition({ type: 'link-restored', link: 'signaling' });
   }
@@ -296,6 +318,7 @@ export class Call {
     if (attempt.lifetime.signal.aborted) return;
     attempt.lifetime.abort(CallFailure.of('CONNECTION_LOST', 'The call is over.'));
     attempt.sampling?.cancel();
+    attempt.formerMedia?.close();
     attempt.media?.close();
     attempt.link?.close();
     attempt.microphone.close();

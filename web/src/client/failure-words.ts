@@ -145,6 +145,21 @@ const WORDS: Record<FailureCode, FailureWords> = {
     advice: 'Wait a little, then call again.',
     action: 'retry',
   },
+  ERR_ROOM_AGENT: {
+    title: 'This room has another agent',
+    advice: 'Join with the agent that the room has, or choose another room.',
+    action: 'none',
+  },
+  ERR_ROOM_RESIDENCY: {
+    title: 'This room is under other data rules',
+    advice: 'Your data may not go where the data of this room goes. Choose another room.',
+    action: 'none',
+  },
+  ERR_ROOM_FULL: {
+    title: 'The room is full',
+    advice: 'Try again when someone has left.',
+    action: 'retry',
+  },
   ERR_SHUTTING_DOWN: {
     title: 'The server is being restarted',
     advice: 'It takes no new calls at the moment. Try again shortly.',
@@ -155,6 +170,7 @@ const WORDS: Record<FailureCode, FailureWords> = {
     advice: 'No server that can run this agent is free. Try again shortly.',
     action: 'retry',
   },
+  ERR_HANDOVER_REFUSED: { title: 'The call stays where it is', advice: OUR_FAULT, action: 'none' },
   ERR_PLACEMENT_RESIDENCY: {
     title: 'This call may not run anywhere',
     advice: `No place satisfies the rule about where its data may go. ${SETTINGS}`,
@@ -218,6 +234,7 @@ const WORDS: Record<FailureCode, FailureWords> = {
   ERR_BACKBONE_CLOSED: { title: 'The line to the agent is down', advice: OUR_FAULT, action: 'retry' },
   ERR_BACKBONE_TIMEOUT: { title: 'The line to the agent is slow', advice: OUR_FAULT, action: 'retry' },
   ERR_BACKBONE_PROTOCOL: { title: 'The line to the agent is broken', advice: OUR_FAULT, action: 'retry' },
+  ERR_BACKBONE_VERSION: { title: 'The servers are of different versions', advice: OUR_FAULT, action: 'retry' },
   ERR_BACKBONE_EPOCH: { title: 'The call moved on without us', advice: OUR_FAULT, action: 'retry' },
   ERR_REGISTRY_CONFLICT: { title: 'Two of us reached for this call', advice: OUR_FAULT, action: 'retry' },
   ERR_REGISTRY_UNAVAILABLE: {

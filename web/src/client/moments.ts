@@ -6,6 +6,7 @@ import type { ClientEvent } from '../../../src/agent/client-events.ts';
 
 type ToolEvent = Extract<ClientEvent, { type: 'tool' }>;
 type InterruptionEvent = Extract<ClientEvent, { type: 'interruption' }>;
+type MovedEvent = Extract<ClientEvent, { type: 'moved' }>;
 
 interface Placed {
   /** Stable for the whole call. */
@@ -28,7 +29,23 @@ export interface InterruptionMoment extends Placed {
   outcome: InterruptionEvent['outcome'];
 }
 
-export type Moment = ToolMoment | InterruptionMoment;
+/** The agent's machine was left, and another went on. */
+export interface MovedMoment extends Placed {
+  kind: 'moved';
+  reason: MovedEvent['reason'];
+  gapMs: number;
+}
+
+/** The caller was lost, or sent away, and came back by another POP. */
+export interface CameBackMoment extends Placed {
+  kind: 'came-back';
+  /** Of the POP. */
+  region: string;
+  /** Without sound; null when there was no such time. */
+  gapMs: number | null;
+}
+
+export type Moment = ToolMoment | InterruptionMoment | MovedMoment | CameBackMoment;
 
 /** A second event of a tool replaces the first, in its place. */
 export function withTool(moments: readonly Moment[], event: ToolEvent, afterLine: string | null): Moment[] {
@@ -57,6 +74,26 @@ export function withInterruption(
   return [...moments, { kind: 'interruption', key: `interruption-${turn}-${count}`, turn, outcome, afterLine }];
 }
 
+/** The agent is on another machine. */
+export function withMoved(moments: readonly Moment[], event: MovedEvent, afterLine: string | null): Moment[] {
+  const { reason, gapMs } = event;
+  return [...moments, { kind: 'moved', key: newKey('moved', moments), turn: 0, reason, gapMs, afterLine }];
+}
+
+/** The caller is at another POP, and sound flows. */
+export function withCameBack(
+  moments: readonly Moment[],
+  { region, gapMs }: Pick<CameBackMoment, 'region' | 'gapMs'>,
+  afterLine: string | null,
+): Moment[] {
+  return [...moments, { kind: 'came-back', key: newKey('came-back', moments), turn: 0, region, gapMs, afterLine }];
+}
+
+function newKey(kind: Moment['kind'], moments: readonly Moment[]): string {
+  const last = moments.findLast((moment) => moment.kind === kind);
+  return `${kind}-${last === undefined ? 0 : Number(last.key.slice(kind.length + 1)) + 1}`;
+}
+
 /** The agent has fallen silent for a sound and has not gone on yet. */
 export function isPaused(moments: readonly Moment[]): boolean {
   const last = moments.findLast((moment) => moment.kind === 'interruption');
@@ -83,8 +120,18 @@ const INTERRUPTION_WORDS: Record<InterruptionEvent['outcome'], string> = {
   rejected: 'Went on: the sound was not for the agent',
 };
 
+const MOVED_WORDS: Record<MovedEvent['reason'], string> = {
+  'core-lost': 'The agent’s machine was lost; another went on',
+  'core-shutdown': 'The agent’s machine was stopped; another went on',
+  drain: 'The agent’s machine is to be stopped; another went on',
+  order: 'The agent was moved to another machine and went on',
+  placement: 'The agent was moved to a better place and went on',
+};
+
 /** What to say of it, without the time that it took. */
 export function momentWords(moment: Moment): string {
   if (moment.kind === 'interruption') return INTERRUPTION_WORDS[moment.outcome];
+  if (moment.kind === 'moved') return `${MOVED_WORDS[moment.reason]} after`;
+  if (moment.kind === 'came-back') return `You came back by ${moment.region}${moment.gapMs === null ? '' : ' after'}`;
   return moment.state === 'running' ? 'is running' : TOOL_WORDS[moment.state];
 }

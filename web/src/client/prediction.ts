@@ -8,6 +8,7 @@ const PARTS: Readonly<Record<string, string>> = {
   endpointing: 'Noticing the end',
   callerPop: 'You to POP',
   popCore: 'POP to core',
+  popCoreQuality: 'Loss and jitter on that way',
   stt: 'Speech to text',
   llm: 'Language model',
   tool: 'Tools',

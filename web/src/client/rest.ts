@@ -11,7 +11,7 @@ import {
   type PopList,
   popListSchema,
 } from '../../../src/signaling/protocol.ts';
-import { CallFailure, failureOf } from './failure.ts';
+import { CallFailure, type Failure, failureOf } from './failure.ts';
 import { parseJson } from './json.ts';
 
 export interface RestOptions {
@@ -37,6 +37,8 @@ const agentsAnswerSchema = z.object({
 
 const errorAnswerSchema = z.object({
   error: z.object({ code: z.string(), message: z.string(), retryable: z.boolean() }),
+  /** Another POP, which may be asked for the session at once. */
+  elsewhere: z.object({ sessionsUrl: z.url({ protocol: /^https?$/ }) }).optional(),
 });
 
 /** `GET /v1/agents`: the agents that a page may call. @throws CallFailure */
@@ -53,9 +55,39 @@ export function listPops(options: RestOptions, signal?: AbortSignal): Promise<Po
   return exchange(options, '/v1/pops', { method: 'GET' }, popListSchema, signal);
 }
 
-/** `POST /v1/sessions`. @throws CallFailure */
-export function createSession(
+/** `POST /v1/sessions`; where this POP has no room, the one that it names is asked, once. @throws CallFailure */
+export async function createSession(
   options: RestOptions,
+  request: CreateSessionRequest,
+  signal?: AbortSignal,
+): Promise<CreateSessionAnswer> {
+  try {
+    return await postSession(options, '/v1/sessions', request, signal);
+  } catch (error) {
+    const url = error instanceof RefusedHere ? error.sessionsUrl : null;
+    if (url === null || signal?.aborted) throw error;
+    // What was measured is of no use there, and must not send the request on once more.
+    const { probes: _, placementId: __, ...plain } = request;
+    return postSession({ ...options, baseUrl: '' }, url, plain, signal).catch(() => {
+      // What the own POP said is what the caller can understand.
+      throw error;
+    });
+  }
+}
+
+/** This POP has no room, and another one may. */
+class RefusedHere extends CallFailure {
+  readonly sessionsUrl: string;
+
+  constructor(failure: Failure, sessionsUrl: string) {
+    super(failure);
+    this.sessionsUrl = sessionsUrl;
+  }
+}
+
+function postSession(
+  options: RestOptions,
+  path: string,
   request: CreateSessionRequest,
   signal?: AbortSignal,
 ): Promise<CreateSessionAnswer> {
@@ -64,7 +96,7 @@ export function createSession(
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(request),
   };
-  return exchange(options, '/v1/sessions', init, createSessionAnswerSchema, signal);
+  return exchange(options, path, init, createSessionAnswerSchema, signal);
 }
 
 /** Milliseconds of a Retry-After header (seconds or an HTTP date, RFC 9110), null when absent or unreadable. */
@@ -102,7 +134,11 @@ async function exchange<T>(
   if (!response.ok) {
     const retryAfterMs = parseRetryAfter(response.headers.get('retry-after'), new Date());
     const refusal = errorAnswerSchema.safeParse(body);
-    if (refusal.success) throw CallFailure.fromWire(refusal.data.error, retryAfterMs);
+    if (refusal.success) {
+      const failure = CallFailure.fromWire(refusal.data.error, retryAfterMs);
+      const { elsewhere } = refusal.data;
+      throw elsewhere ? new RefusedHere(failure.failure, elsewhere.sessionsUrl) : failure;
+    }
     // A proxy in front of a server that is down answers in its own words.
     const unreachable = response.status >= 502 && response.status <= 504;
     const code = unreachable ? 'SERVER_UNREACHABLE' : 'SERVER_ANSWER';

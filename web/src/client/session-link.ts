@@ -1,12 +1,14 @@
 /**
- * The signaling of one session across the sockets that it takes: joins, notices a lost or silent socket, resumes with
- * back-off within the server's window, and asks for new media when the old is gone. Owns sockets and resume tokens;
- * knows nothing of WebRTC.
+ * The signaling of one session across the sockets and the POPs that it takes: joins, notices a lost or silent socket,
+ * resumes with back-off within the server's window, here or elsewhere, and asks for new media when the old is gone. Owns
+ * sockets and resume tokens; knows nothing of WebRTC.
  */
+import { comeBack, type Door, doorsOf, judgeRefusal, NoAnswerError } from '../../../src/call/way-back.ts';
 import { type Clock, delay } from '../../../src/clock.ts';
 import {
   CLOSE_CODES,
   type JoinAnswer,
+  type OtherPop,
   SIGNALING_VERSION,
   type SignalingAnswer,
   type SignalingData,
@@ -21,8 +23,8 @@ export interface SessionLinkHandlers {
   lost(deadlineMs: number): void;
   /** An attempt to come back begins; counted from 1 since the loss. */
   attempting(attempt: number): void;
-  /** The session goes on. `answer.mediaKept` says whether its media does. */
-  resumed(answer: JoinAnswer): void;
+  /** The session goes on. `answer.mediaKept` says whether its media does; `moved`, whether it is at another POP now. */
+  resumed(answer: JoinAnswer, how: { moved: boolean }): void;
   /** The session can't be had back. */
   failed(failure: Failure): void;
 }
@@ -34,11 +36,18 @@ export interface SessionLinkOptions {
   random: () => number;
   openTimeoutMs?: number;
   requestTimeoutMs?: number;
-  /** Between pings that find out about a silent socket. */
-  pingIntervalMs?: number;
+  /** A server that said nothing for so long is asked whether it is there. */
+  quietMs?: number;
+  /** One that does not answer that by then is gone. */
+  pingTimeoutMs?: number;
 }
 
-export const SESSION_LINK_DEFAULTS = { openTimeoutMs: 3_000, requestTimeoutMs: 5_000, pingIntervalMs: 5_000 } as const;
+export const SESSION_LINK_DEFAULTS = {
+  openTimeoutMs: 3_000,
+  requestTimeoutMs: 5_000,
+  quietMs: 1_000,
+  pingTimeoutMs: 1_500,
+} as const;
 
 /** After attempt n (the first is at once); the last entry repeats. A dead media worker is back in well under 1 s. */
 const BACKOFF_MS = [150, 250, 400, 700, 1_200, 2_000] as const;
@@ -77,7 +86,12 @@ export class SessionLink {
   #lastSeq = 0;
   readonly #handlers: SessionLinkHandlers;
   readonly #lifetime = new AbortController();
+  /** The POP that has the session, and the others. */
+  #own: Door;
+  #others: readonly OtherPop[] = [];
   #socket: SignalingSocket | null = null;
+  /** What a socket told that has its answer and is not taken up yet, in the same turn of the event loop. */
+  #early: { readonly socket: SignalingSocket; readonly event: SignalingEvent }[] = [];
   #resumeToken = '';
   #resumeWindowMs = 0;
   #mediaGone = false;
@@ -87,6 +101,7 @@ export class SessionLink {
   constructor(options: SessionLinkOptions, handlers: SessionLinkHandlers) {
     this.#options = { ...SESSION_LINK_DEFAULTS, ...options };
     this.#handlers = handlers;
+    this.#own = { pop: null, region: null, signalingUrl: options.url };
   }
 
   /** How long the server holds the session for a caller who was lost, ms; 0 before the join. */
@@ -96,10 +111,10 @@ export class SessionLink {
 
   /** Open the session with its join token. @throws CallFailure */
   async join(token: string): Promise<JoinAnswer> {
-    const socket = await this.#open();
+    const socket = await this.#open(this.#own);
     try {
       const answer = await socket.request('join', { version: SIGNALING_VERSION, token });
-      this.#adopt(socket, answer);
+      this.#adopt(socket, answer, this.#own);
       return answer;
     } catch (error) {
       socket.close();
@@ -149,20 +164,35 @@ export class SessionLink {
     this.#socket = null;
   }
 
-  async #open(): Promise<SignalingSocket> {
+  async #open(door: Door, signal: AbortSignal = this.#lifetime.signal): Promise<SignalingSocket> {
     const socket: SignalingSocket = await SignalingSocket.open(
-      this.#options,
+      { ...this.#options, url: door.signalingUrl },
       {
-        event: (event) => this.#tell(event),
+        event: (event) => this.#tell(socket, event),
         closed: (info) => this.#socketClosed(socket, info),
       },
-      this.#lifetime.signal,
+      signal,
     );
     return socket;
   }
 
   /** After a resume the server says again what may have been lost: what did arrive must not happen twice. */
-  #tell(event: SignalingEvent): void {
+  #tell(socket: SignalingSocket, event: SignalingEvent): void {
+    if (socket !== this.#socket) {
+      this.#early.push({ socket, event });
+      return;
+    }
+    if (event.name === 'elsewhere') {
+      this.#others = event.data.elsewhere;
+      return;
+    }
+    if (event.name === 'come-back') {
+      this.#others = event.data.elsewhere;
+      this.#moveAway();
+      return;
+    }
+    // While it comes back by another POP, the one before says that it has the session no more.
+    if (event.name === 'session-ended' && event.data.code === 'replaced' && this.#recovering) return;
     if (event.seq !== undefined) {
       if (event.seq <= this.#lastSeq) return;
       this.#lastSeq = event.seq;
@@ -170,24 +200,34 @@ export class SessionLink {
     this.#handlers.event(event);
   }
 
-  #adopt(socket: SignalingSocket, answer: JoinAnswer): void {
+  #adopt(socket: SignalingSocket, answer: JoinAnswer, door: Door): void {
     this.#lifetime.signal.throwIfAborted();
     const previous = this.#socket;
     this.#socket = socket;
     previous?.close();
+    // Each POP numbers what it tells by itself.
+    if (answer.adopted || door.signalingUrl !== this.#own.signalingUrl) this.#lastSeq = 0;
+    this.#own = door;
+    this.#others = answer.elsewhere ?? [];
     this.#resumeToken = answer.resumeToken;
     this.#resumeWindowMs = answer.resumeWindowMs;
+    const early = this.#early.filter((told) => told.socket === socket);
+    this.#early = [];
+    for (const { event } of early) this.#tell(socket, event);
     void this.#keepAlive(socket);
   }
 
   async #keepAlive(socket: SignalingSocket): Promise<void> {
+    const { clock, quietMs, pingTimeoutMs } = this.#options;
     try {
-      while (socket === this.#socket && !socket.closed) {
-        await delay(this.#options.clock, this.#options.pingIntervalMs, this.#lifetime.signal);
-        if (socket === this.#socket && !socket.closed) await this.request('ping', {});
+      for (;;) {
+        await delay(clock, Math.max(0, socket.lastHeardMs + quietMs - clock.now()), this.#lifetime.signal);
+        if (socket !== this.#socket || socket.closed) return;
+        if (clock.now() - socket.lastHeardMs >= quietMs) await socket.request('ping', {}, pingTimeoutMs);
       }
-    } catch {
-      // Either the link was closed, or request() has already called the socket lost.
+    } catch (error) {
+      // The link was closed, or the socket; else nothing came though it was asked for.
+      if (asFailure(error).code === 'SERVER_UNREACHABLE' && socket === this.#socket) this.#lose(socket);
     }
   }
 
@@ -198,8 +238,9 @@ export class SessionLink {
       this.#lose(socket);
       return;
     }
-    // A socket that is being replaced may be told so; its successor is on its way.
-    if (this.#recovering && info.code === CLOSE_CODES.superseded) return;
+    // A socket that is being replaced may be told so, here or by another POP; its successor is on its way.
+    const replaced = info.code === CLOSE_CODES.superseded || info.code === CLOSE_CODES.sessionEnded;
+    if (this.#recovering && replaced) return;
     this.close();
     this.#handlers.failed(failure);
   }
@@ -215,9 +256,9 @@ export class SessionLink {
     if (this.#recovering || this.#lifetime.signal.aborted) return;
     this.#recovering = true;
     this.#comeBack().then(
-      (answer) => {
+      ({ answer, moved }) => {
         this.#recovering = false;
-        this.#handlers.resumed(answer);
+        this.#handlers.resumed(answer, { moved });
         // The new socket may have gone in the same breath.
         if (this.#socket?.closed) this.#lose(this.#socket);
       },
@@ -230,15 +271,35 @@ export class SessionLink {
     );
   }
 
-  async #comeBack(): Promise<JoinAnswer> {
+  /** Come back by another POP while this one is still there; stays when none takes the session. */
+  #moveAway(): void {
+    if (this.#recovering || this.#others.length === 0 || this.#lifetime.signal.aborted) return;
+    this.#recovering = true;
+    const socket = this.#socket;
+    this.#resume(doorsOf(this.#own, this.#others).slice(1)).then(
+      (resumed) => {
+        this.#recovering = false;
+        if (resumed === null) this.#recover();
+        else this.#handlers.resumed(resumed.answer, { moved: true });
+        if (this.#socket?.closed) this.#lose(this.#socket);
+      },
+      () => {
+        this.#recovering = false;
+        if (this.#mediaGone) this.#recover();
+        else if (socket?.closed && socket === this.#socket) this.#lose(socket);
+      },
+    );
+  }
+
+  async #comeBack(): Promise<{ answer: JoinAnswer; moved: boolean }> {
     const { clock, random } = this.#options;
     const deadlineMs = clock.now() + this.#resumeWindowMs;
     for (let attempt = 1; ; attempt++) {
       this.#handlers.attempting(attempt);
       let waitMs = backoffMs(attempt, random);
       try {
-        const answer = await this.#resume();
-        if (answer !== null) return answer;
+        const resumed = await this.#resume(doorsOf(this.#own, this.#others));
+        if (resumed !== null) return resumed;
         waitMs = 0;
       } catch (error) {
         const failure = asFailure(error);
@@ -251,24 +312,32 @@ export class SessionLink {
   }
 
   /** One attempt; null when the media went while it was under way, so that its answer is of no use. */
-  async #resume(): Promise<JoinAnswer | null> {
-    const keepMedia = !this.#mediaGone;
-    const socket = await this.#open();
-    let answer: JoinAnswer;
-    try {
-      answer = await socket.request('resume', {
-        version: SIGNALING_VERSION,
-        resumeToken: this.#resumeToken,
-        keepMedia,
-      });
-      this.#adopt(socket, answer);
-    } catch (error) {
-      socket.close();
-      throw error;
-    }
+  async #resume(doors: readonly Door[]): Promise<{ answer: JoinAnswer; moved: boolean } | null> {
+    const before = this.#own.signalingUrl;
+    const isOwn = ({ signalingUrl }: Door) => signalingUrl === before;
+    const { door, answer } = await comeBack<SignalingSocket, JoinAnswer>({
+      doors,
+      clock: this.#options.clock,
+      signal: this.#lifetime.signal,
+      open: (to, signal) => this.#open(to, signal),
+      close: (socket) => socket.close(),
+      enter: async (socket, to) => {
+        // Transports are of one POP.
+        const keepMedia = isOwn(to) && !this.#mediaGone;
+        const resume = { version: SIGNALING_VERSION, resumeToken: this.#resumeToken, keepMedia };
+        const entered = await socket.request('resume', resume);
+        this.#adopt(socket, entered, to);
+        return entered;
+      },
+      judge: (error, to) => {
+        if (error instanceof NoAnswerError) return 'later';
+        const failure = asFailure(error);
+        return judgeRefusal(failure, isOwn(to) && failure.code.startsWith('ERR_'));
+      },
+    });
     if (answer.mediaKept && this.#mediaGone) return null;
     this.#mediaGone = false;
-    return answer;
+    return { answer, moved: !isOwn(door) };
   }
 
   async #wait(ms: number): Promise<void> {

@@ -56,12 +56,14 @@ export class SignalingSocket {
   readonly #waiting = new Map<number, Waiting>();
   #handlers: SignalingSocketHandlers | null;
   #nextId = 1;
+  #lastHeardMs: number;
   #closed = false;
 
   private constructor(socket: WebSocket, options: SignalingSocketOptions, handlers: SignalingSocketHandlers) {
     this.#socket = socket;
     this.#options = options;
     this.#handlers = handlers;
+    this.#lastHeardMs = options.clock.now();
     socket.onmessage = (message) => this.#receive(message.data);
     socket.onclose = (close) => this.#end({ code: close.code, reason: close.reason });
   }
@@ -113,19 +115,28 @@ export class SignalingSocket {
     return this.#closed;
   }
 
+  /** When the server said something, of whatever kind, for the last time. */
+  get lastHeardMs(): number {
+    return this.#lastHeardMs;
+  }
+
   /**
-   * Ask the server. @throws CallFailure with the server's code; CONNECTION_LOST when the socket goes first;
+   * Ask the server. `timeoutMs` is the options' where it is not given. @throws CallFailure with the server's code; CONNECTION_LOST when the socket goes first;
    * SERVER_UNREACHABLE when no answer came in time; SERVER_ANSWER when it is not what the protocol says.
    */
-  request<M extends SignalingMethod>(method: M, data: SignalingData<M>): Promise<SignalingAnswer<M>> {
+  request<M extends SignalingMethod>(
+    method: M,
+    data: SignalingData<M>,
+    timeoutMs = this.#options.requestTimeoutMs,
+  ): Promise<SignalingAnswer<M>> {
     if (this.#closed) return Promise.reject(CallFailure.of('CONNECTION_LOST', `The socket is closed (${method}).`));
     const id = this.#nextId++;
-    const { clock, requestTimeoutMs } = this.#options;
+    const { clock } = this.#options;
     return new Promise((resolve, reject) => {
       const timer = clock.setTimeout(() => {
         this.#waiting.delete(id);
-        reject(CallFailure.of('SERVER_UNREACHABLE', `No answer to ${method} within ${requestTimeoutMs} ms.`));
-      }, requestTimeoutMs);
+        reject(CallFailure.of('SERVER_UNREACHABLE', `No answer to ${method} within ${timeoutMs} ms.`));
+      }, timeoutMs);
       this.#waiting.set(id, { method, resolve: resolve as (data: unknown) => void, reject, timer });
       this.#socket.send(JSON.stringify({ id, method, data }));
     });
@@ -145,6 +156,7 @@ export class SignalingSocket {
 
   #receive(raw: unknown): void {
     if (this.#closed) return;
+    this.#lastHeardMs = this.#options.clock.now();
     const frame = serverFrameSchema.safeParse(typeof raw === 'string' ? parseJson(raw) : undefined);
     if (!frame.success) {
       this.#refuse('a frame that is not of the protocol');

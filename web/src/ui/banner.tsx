@@ -103,8 +103,8 @@ export function ReconnectingBanner({ state }: { state: Reconnecting }) {
         </h2>
         <p>
           {soundIsUp
-            ? 'You can go on talking: your voices still get through. Transcript and timings catch up.'
-            : 'Please wait a moment: you can’t hear each other just now.'}
+            ? 'You can go on talking as long as your voices get through. Your way in is tried again, and others with it.'
+            : 'Please wait a moment: you can’t hear each other just now. The agent waits for you and goes on where it was.'}
         </p>
         <p className="figures">
           Gone for {goneSeconds} s{state.attempt > 0 && <> · attempt {state.attempt}</>} · the call is held for another{' '}

@@ -1,6 +1,6 @@
 /** One moment of a call in a line: a tool with its state and time, or a sound over the agent. */
 import { type Moment, momentWords } from '../client/moments.ts';
-import { PauseIcon, ToolIcon } from './icons.tsx';
+import { InfoIcon, PauseIcon, ToolIcon } from './icons.tsx';
 import { duration } from './milliseconds.ts';
 
 export function MomentNote({ moment }: { moment: Moment }) {
@@ -9,6 +9,17 @@ export function MomentNote({ moment }: { moment: Moment }) {
       <p className="moment" data-kind="interruption" data-outcome={moment.outcome}>
         <PauseIcon />
         <span>{momentWords(moment)}</span>
+      </p>
+    );
+  }
+  if (moment.kind === 'moved' || moment.kind === 'came-back') {
+    return (
+      <p className="moment" data-kind={moment.kind}>
+        <InfoIcon />
+        <span>
+          {momentWords(moment)}
+          {moment.gapMs !== null && <span className="figures"> {duration(moment.gapMs)}</span>}
+        </span>
       </p>
     );
   }

@@ -151,7 +151,9 @@ describe('speech', () => {
       'Deepgram is not configured: set DEEPGRAM_API_KEY.',
     );
     const gladia = catalogue.get('stt', 'gladia')!;
-    expect(() => createStt(gladia, { ...environmentOf(gladia), clock, log })).toThrow(/nothing here speaks "gladia-v2"/);
+    expect(() => createStt(gladia, { ...environmentOf(gladia), clock, log })).toThrow(
+      /nothing here speaks "gladia-v2"/,
+    );
     const cartesia = catalogue.get('tts', 'cartesia')!;
     expect(() => createTts(cartesia, { ...environmentOf(cartesia), clock })).toThrow(
       'Cartesia needs a voice: name it, or give its id.',
