@@ -149,6 +149,53 @@ describe('a long way', () => {
     await once(client, 'close');
     server.close();
   });
+
+  test('loses nothing of a TCP connection that is cut one way: it waits, and the other way goes on', async () => {
+    const heard: string[] = [];
+    const server = createServer((socket) => {
+      socket.on('data', (bytes) => heard.push(String(bytes)));
+      socket.write('from the server');
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    await using link = await TcpLink.open({
+      listen: { host: '127.0.0.1', port: 0 },
+      server: { host: '127.0.0.1', port },
+      path: { delayMs: 0 },
+      clock: systemClock,
+    });
+    link.cut('up', true);
+    const client = connect(link.port, '127.0.0.1');
+    client.write('hello');
+    expect(String((await once(client, 'data'))[0])).toBe('from the server');
+    expect(heard).toEqual([]);
+    link.cut('up', false);
+    await expect.poll(() => heard).toEqual(['hello']);
+    client.end();
+    await once(client, 'close');
+    server.close();
+  });
+
+  test('lets another host join, by the ports that it has', async () => {
+    const [first, second] = [await boundSocket(), await boundSocket()];
+    await using network = await UdpNetwork.open<string>({
+      hosts: {},
+      path: () => ({ delayMs: 0 }),
+      clock: systemClock,
+    });
+    for (const [name, socket, announced] of [
+      ['first', first, '127.0.0.47'],
+      ['second', second, '127.0.0.48'],
+    ] as const) {
+      const { port } = socket.address();
+      await network.join(name, { ip: '127.0.0.1', announced, ports: { min: port, max: port } });
+    }
+    const came = once(second, 'message');
+    first.send('hello', second.address().port, '127.0.0.48');
+    expect(((await came) as [Buffer, object])[1]).toMatchObject({ address: '127.0.0.47' });
+    first.close();
+    second.close();
+  });
 });
 
 async function boundSocket(): Promise<Socket> {
