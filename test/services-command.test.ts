@@ -47,7 +47,7 @@ describe('antipode services', () => {
       /^mistral +configured +MISTRAL_API_KEY +global \(none\), eu \(pinned\)$/,
     );
     expect(lines.find((line) => line.startsWith('groq '))).toMatch(/^groq +- +GROQ_API_KEY +global \(none\)$/);
-    expect(lines.find((line) => line.startsWith('gemini '))).toMatch(/ from memory$/);
+    expect(lines.find((line) => line.startsWith('bedrock '))).toMatch(/ from memory$/);
     expect(lines.find((line) => line.startsWith('ollama '))).toMatch(
       /^ollama +no key needed +\(OLLAMA_BASE_URL\) +local/,
     );
@@ -55,7 +55,7 @@ describe('antipode services', () => {
 
   test('tells of which services there is no adapter', () => {
     const lines = print(listServices(catalogue, { config, environment: {}, kind: 'stt' })).split('\n');
-    expect(lines.find((line) => line.startsWith('speechmatics '))).toMatch(/^speechmatics +no adapter +SPEECHMATICS/);
+    expect(lines.find((line) => line.startsWith('google '))).toMatch(/^google +no adapter +GOOGLE/);
     expect(lines.find((line) => line.startsWith('deepgram '))).toMatch(/^deepgram +- +DEEPGRAM/);
   });
 
