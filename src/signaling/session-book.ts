@@ -7,23 +7,15 @@ import type { SessionEnd } from '../agent/client-events.ts';
 import type { Clock } from '../clock.ts';
 import type { Config } from '../config/index.ts';
 import { AntipodeError, asAntipodeError } from '../errors.ts';
-import type {
-  CallerPlaces,
-  PlaceAsk,
-  PlacementService,
-  Reservation,
-  ResidencyRecord,
-  ResidencyRecordView,
-} from '../placement/index.ts';
+import type { CallerPlaces, PlaceAsk, PlacementService, Reservation, ResidencyRecordView } from '../placement/index.ts';
 import type { NodeStores, Registry, SessionRecord } from '../registry/index.ts';
 import type { Logger } from '../telemetry/index.ts';
 import { adoptedPlace } from './adopted-place.ts';
 import type { SessionPriority } from './api-keys.ts';
 import type { HandedOver, HandOverRequest, MediaEdge } from './call-port.ts';
-import { CallerSession, sessionEnded } from './caller-session.ts';
+import { CallerSession } from './caller-session.ts';
 import type { ClientAddress } from './client-address.ts';
 import { Elsewhere } from './elsewhere.ts';
-import { EndedSessions } from './ended-sessions.ts';
 import { PlacedSession } from './placed-session.ts';
 import {
   type CreateSessionAnswer,
@@ -33,15 +25,16 @@ import {
   type SignalingData,
 } from './protocol.ts';
 import { RoomBook } from './room-book.ts';
-import type { Seat } from './room-port.ts';
 import { SessionAdoption } from './session-adoption.ts';
 import { SessionCounts } from './session-counts.ts';
+import { SessionEntries } from './session-entries.ts';
 import { SessionHomes } from './session-homes.ts';
 import { newRecord } from './session-record.ts';
 import { SessionRecordWriter } from './session-record-writer.ts';
+import { grantsOf, seatOf } from './session-request.ts';
 import type { SignalingMetrics } from './signaling-metrics.ts';
 import type { SessionDoor } from './socket.ts';
-import { addressMark, DEFAULT_GRANTS, type ResumeClaims, type SessionTokens } from './tokens.ts';
+import { addressMark, type ResumeClaims, type SessionTokens } from './tokens.ts';
 
 export interface SessionBookOptions {
   config: Pick<Config, 'limits' | 'auth'>;
@@ -70,49 +63,25 @@ export interface SessionOrigin {
   signalingUrl: string;
 }
 
-/** A session that has not ended, where it runs, and its record. */
-interface Entry {
-  readonly session: CallerSession;
-  readonly place: PlacedSession;
-  readonly record: SessionRecordWriter;
-  /** What its place was asked for by, with every pin that holds. */
-  readonly ask: PlaceAsk;
-  readonly elsewhere: Elsewhere;
-}
-
 export class SessionBook implements SessionDoor {
   readonly #options: SessionBookOptions;
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries: SessionEntries;
   readonly #counts: SessionCounts;
-  readonly #ended: EndedSessions;
   readonly #homes: SessionHomes;
   readonly #adoption: SessionAdoption;
   readonly #rooms: RoomBook;
   /** Sessions of other POPs whose callers come back by this one, until they are this one's. */
   readonly #adopting = new Map<string, Promise<CallerSession>>();
-  /** Sessions that ended and whose record is not written, or whose media is not closed yet. */
-  readonly #settling = new Map<string, { written: Promise<void>; settled: Promise<void> }>();
-  /** What each session's data touched; as long as the session can be asked about. */
-  readonly #residency = new Map<string, ResidencyRecord>();
   #shuttingDown = false;
 
   constructor(options: SessionBookOptions) {
     this.#options = options;
-    const { clock, registry, log } = options;
     const onFenced = (sessionId: string) => this.#lose(sessionId);
     this.#homes = new SessionHomes({ ...options, onFenced });
     this.#rooms = new RoomBook({ ...options, maxCallers: options.config.limits.maxRoomCallers });
     this.#adoption = new SessionAdoption({ ...options, homes: this.#homes });
     this.#counts = new SessionCounts(options.config.limits.maxSessions);
-    this.#ended = new EndedSessions({
-      clock,
-      forget: (sessionId) => {
-        this.#residency.delete(sessionId);
-        registry
-          .deleteSession(sessionId)
-          .catch((error) => log.warn({ sessionId, err: error }, 'the record of an ended session was not removed'));
-      },
-    });
+    this.#entries = new SessionEntries({ ...options, homes: this.#homes, onFinished: () => this.#counts.give() });
   }
 
   /** Sessions that have not ended. */
@@ -166,7 +135,6 @@ export class SessionBook implements SessionDoor {
       place.release();
       throw error;
     });
-    this.#residency.set(sessionId, place.residency.record);
     const { name, title, description, notices, examples } = core.agents.find(({ name }) => name === request.agent)!;
     const held = { ...ask, residency };
     const elsewhere = new Elsewhere({ ...this.#options, ask: held });
@@ -187,7 +155,7 @@ export class SessionBook implements SessionDoor {
       onResumed: (newest) => this.#homes.resumed(sessionId, newest),
       onEnded: (end, closed, how) => {
         joined();
-        this.#finish(session, end, closed, how);
+        this.#entries.finish(session, end, closed, how);
       },
     });
     const record = new SessionRecordWriter({ sessionId, registry, log, epoch: () => session.epoch });
@@ -198,8 +166,7 @@ export class SessionBook implements SessionDoor {
       placement: place.stored,
     });
     const recorded = record.create(stored);
-    this.#entries.set(sessionId, { session, place, record, ask: held, elsewhere });
-    this.#options.onSessionCount?.(this.#entries.size);
+    this.#entries.add({ session, place, record, ask: held, elsewhere });
     this.#options.metrics.sessionCreated(request.agent);
     try {
       await recorded;
@@ -219,7 +186,7 @@ export class SessionBook implements SessionDoor {
   async admitJoin(data: SignalingData<'join'>) {
     demandVersion(data.version);
     const claims = await this.#options.tokens.verifyJoin(data.token);
-    const session = this.#find(claims.sub);
+    const session = this.#entries.find(claims.sub);
     demandSame(session, claims);
     if (!(await this.#options.registry.claimOnce(`join:${claims.jti}`, claims.exp * 1_000))) {
       throw new AntipodeError('ERR_TOKEN_REPLAYED', 'This join token was used already.');
@@ -231,8 +198,8 @@ export class SessionBook implements SessionDoor {
     demandVersion(data.version);
     const claims = await this.#options.tokens.verifyResume(data.resumeToken);
     const { sub: sessionId, generation, grants } = claims;
-    const known = this.#entries.has(sessionId) || this.#ended.has(sessionId);
-    const session = known ? this.#find(sessionId) : await this.#adopt(claims);
+    const known = this.#entries.knows(sessionId);
+    const session = known ? this.#entries.find(sessionId) : await this.#adopt(claims);
     demandSame(session, claims);
     this.#countResume(claims, known ? 'own' : 'other', addressKey);
     return { session, generation, grants };
@@ -285,12 +252,11 @@ export class SessionBook implements SessionDoor {
         elsewhere: () => elsewhere.now(),
         onJoined: () => undefined,
         onResumed: (newest) => this.#homes.resumed(sessionId, newest),
-        onEnded: (end, closed, how) => this.#finish(session, end, closed, how),
+        onEnded: (end, closed, how) => this.#entries.finish(session, end, closed, how),
       });
       const record = new SessionRecordWriter({ sessionId, registry, log, epoch: () => session.epoch });
       place.opened(session, record);
-      this.#residency.set(sessionId, place.residency.record);
-      this.#entries.set(sessionId, { session, place, record, ask: found.ask, elsewhere });
+      this.#entries.add({ session, place, record, ask: found.ask, elsewhere });
       record.write({ placement: place.stored });
       log.info(
         { sessionId, core: core.nodeId, from: formerPop, epoch: known.epoch },
@@ -303,13 +269,12 @@ export class SessionBook implements SessionDoor {
       metrics.adopted(asAntipodeError(error).code);
       throw error;
     }
-    this.#options.onSessionCount?.(this.#entries.size);
     return session;
   }
 
   /** The POPs have changed: tells the clients for whom that makes a difference. */
   async tellElsewhere(): Promise<void> {
-    for (const { session, elsewhere } of [...this.#entries.values()]) {
+    for (const { session, elsewhere } of this.#entries.all) {
       const changed = session.phase === 'live' ? await elsewhere.changed() : null;
       if (changed !== null) session.tellElsewhere(changed);
     }
@@ -324,7 +289,7 @@ export class SessionBook implements SessionDoor {
 
   /** Ids of the sessions whose callers are here. */
   get liveIds(): string[] {
-    return [...this.#entries].filter(([, { session }]) => session.phase === 'live').map(([sessionId]) => sessionId);
+    return this.#entries.all.filter(({ session }) => session.phase === 'live').map(({ session }) => session.sessionId);
   }
 
   /** Another POP has the session: its call here ends, and nothing else. */
@@ -346,24 +311,19 @@ export class SessionBook implements SessionDoor {
         throw error;
       });
       if (claims.sub !== sessionId) return false;
-      return (
-        this.#ended.has(sessionId) || this.#entries.get(sessionId)?.session.acceptsResume(claims.generation) === true
-      );
+      const entry = this.#entries.get(sessionId);
+      return this.#entries.hasEnded(sessionId) || entry?.session.acceptsResume(claims.generation) === true;
     }
   }
 
   /** @throws ERR_SESSION_UNKNOWN */
-  async record(sessionId: string): Promise<SessionRecord> {
-    await this.#entries.get(sessionId)?.record.written;
-    await this.#settling.get(sessionId)?.written;
-    const record = await this.#options.registry.session(sessionId);
-    if (!record) throw unknownSession();
-    return record;
+  record(sessionId: string): Promise<SessionRecord> {
+    return this.#entries.record(sessionId);
   }
 
   /** Whether it came in by this POP and has not ended. */
   has(sessionId: string): boolean {
-    return this.#entries.has(sessionId);
+    return this.#entries.get(sessionId) !== undefined;
   }
 
   /**
@@ -371,21 +331,19 @@ export class SessionBook implements SessionDoor {
    * @throws ERR_SESSION_UNKNOWN | ERR_SESSION_ENDED | ERR_HANDOVER_REFUSED | what placement says
    */
   move(sessionId: string, request: HandOverRequest): Promise<HandedOver> {
-    return this.#find(sessionId).handOver(request);
+    return this.#entries.find(sessionId).handOver(request);
   }
 
   /** Sessions that are open here, with what their place was asked for by, and the core that they have. */
   get running(): { sessionId: string; ask: PlaceAsk; core: string; hasSeat: boolean }[] {
-    return [...this.#entries].flatMap(([sessionId, { session, ask }]) =>
-      session.phase === 'live' ? [{ sessionId, ask, core: session.coreId, hasSeat: session.hasSeat }] : [],
-    );
+    return this.#entries.all
+      .filter(({ session }) => session.phase === 'live')
+      .map(({ session: { sessionId, coreId: core, hasSeat }, ask }) => ({ sessionId, ask, core, hasSeat }));
   }
 
   /** What a session's data touched. @throws ERR_SESSION_UNKNOWN, also for one that came in by another POP */
   residencyOf(sessionId: string): ResidencyRecordView {
-    const record = this.#residency.get(sessionId);
-    if (record === undefined) throw unknownSession();
-    return record.view();
+    return this.#entries.residencyOf(sessionId);
   }
 
   /** Ends a session and answers with its record; one that has ended stays as it is. @throws ERR_SESSION_UNKNOWN */
@@ -400,7 +358,7 @@ export class SessionBook implements SessionDoor {
 
   /** Ends the sessions of this POP that have a seat in a room, also those that nobody joined yet; answers how many. */
   endRoom(room: string, end: SessionEnd): number {
-    const seated = [...this.#entries.values()].filter(({ session }) => session.room === room && session.hasSeat);
+    const seated = this.#entries.all.filter(({ session }) => session.room === room && session.hasSeat);
     for (const { session } of seated) session.end(end);
     return seated.length;
   }
@@ -417,11 +375,11 @@ export class SessionBook implements SessionDoor {
   /** Ends every session; resolves when their media is closed and their records are written. */
   async close(end: SessionEnd): Promise<void> {
     this.#shuttingDown = true;
-    for (const { session } of [...this.#entries.values()]) session.end(end, { shuttingDown: true });
-    await Promise.all([...this.#settling.values()].map(({ settled }) => settled));
+    for (const { session } of this.#entries.all) session.end(end, { shuttingDown: true });
+    await this.#entries.settled();
     this.#homes.close();
     this.#rooms.close();
-    this.#ended.close();
+    this.#entries.close();
   }
 
   /** The session's token, its slot held and the session counted; lets the slot go when it is not admitted. */
@@ -451,61 +409,9 @@ export class SessionBook implements SessionDoor {
     });
   }
 
-  #find(sessionId: string): CallerSession {
-    const entry = this.#entries.get(sessionId);
-    if (entry) return entry.session;
-    const end = this.#ended.endOf(sessionId);
-    throw end ? sessionEnded(end) : unknownSession();
-  }
-
-  #finish(session: CallerSession, end: SessionEnd, closed: Promise<void>, how: { elsewhere: boolean }): void {
-    const { sessionId } = session;
-    const entry = this.#entries.get(sessionId);
-    if (entry?.session !== session) return;
-    this.#entries.delete(sessionId);
-    this.#counts.give();
-    entry.place.release();
-    this.#options.metrics.sessionEnded(end.code);
-    if (how.elsewhere) {
-      this.#homes.forget(sessionId);
-      this.#residency.delete(sessionId);
-    } else {
-      entry.record.write({ state: 'ended', end });
-      this.#ended.add(sessionId, end);
-      this.#residency.get(sessionId)?.ended(end.reason);
-      this.#homes.release(sessionId, session.epoch);
-    }
-    const settled = Promise.all([entry.record.written, closed]).then(() => {
-      this.#settling.delete(sessionId);
-    });
-    this.#settling.set(sessionId, { written: entry.record.written, settled });
-    this.#options.onSessionCount?.(this.#entries.size);
-  }
-
   #refuseWhenShuttingDown(): void {
     if (this.#shuttingDown) throw new AntipodeError('ERR_SHUTTING_DOWN', 'This POP is shutting down.');
   }
-}
-
-/** @throws ERR_REQUEST_MALFORMED for a name without a room */
-function seatOf({ room, name }: CreateSessionRequest): Seat | null {
-  if (name === undefined) return null;
-  if (room === undefined) {
-    throw new AntipodeError('ERR_REQUEST_MALFORMED', 'A name needs a room to be known by.', { path: 'room' });
-  }
-  return { participantId: `p-${randomBytes(9).toString('base64url')}`, name };
-}
-
-/** @throws ERR_FORBIDDEN for who may not give them */
-function grantsOf({ grants }: CreateSessionRequest, { authenticated }: SessionOrigin): readonly Grant[] {
-  if (grants?.includes('moderate') && !authenticated) {
-    throw new AntipodeError('ERR_FORBIDDEN', 'The grant "moderate" is given with an API key only.', { path: 'grants' });
-  }
-  return grants === undefined ? DEFAULT_GRANTS : [...new Set(grants)];
-}
-
-function unknownSession(): AntipodeError {
-  return new AntipodeError('ERR_SESSION_UNKNOWN', 'No session has this id here.');
 }
 
 function demandVersion(version: number): void {
