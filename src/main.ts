@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * The command line: `antipode dev | up | edge | core | placement | call | doctor | services`, and for operators `status |
- * sessions | drain | move`. Owns arguments, exit codes and the words that a person sees; each command's work lives in its
- * own file and is loaded when it is asked for.
+ * The command line: `antipode dev | up | edge | core | placement | call | eval | doctor | services`, and for operators
+ * `status | sessions | drain | move`. Owns arguments, exit codes and the words that a person sees; each command's work
+ * lives in its own file and is loaded when it is asked for.
  */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -111,6 +111,17 @@ program
     const { callMain } = await import('./call/index.ts');
     const argv = process.argv.slice(process.argv.indexOf('call') + 1);
     process.exitCode = await callMain(argv);
+  });
+
+program
+  .command('eval')
+  .description('test agents by calls that a file describes, typed or spoken (antipode eval --help)')
+  .helpOption(false)
+  .allowUnknownOption()
+  .argument('[arguments...]')
+  .action(async () => {
+    const { evalMain } = await import('./eval/index.ts');
+    process.exitCode = await evalMain(process.argv.slice(process.argv.indexOf('eval') + 1));
   });
 
 program

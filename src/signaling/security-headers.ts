@@ -28,7 +28,7 @@ export function securityHeaders(connectSourcesOf: (request: Parameters<RequestHa
   return (request, response, next) => {
     response.set({
       'Content-Security-Policy': contentSecurityPolicy(connectSourcesOf(request)),
-      'Permissions-Policy': 'microphone=(self), camera=(), geolocation=(), display-capture=(), payment=(), usb=()',
+      'Permissions-Policy': 'microphone=(self), camera=(self), geolocation=(), display-capture=(), payment=(), usb=()',
       'X-Content-Type-Options': 'nosniff',
       'X-Frame-Options': 'DENY',
       'Referrer-Policy': 'no-referrer',

@@ -3,8 +3,8 @@ import { accountOf, usualWaits } from './account.ts';
 import { type AgentWord, type CallLog, emptyLog } from './caller/call-log.ts';
 import type { LedgerEntry } from './services/ledger.ts';
 
-const FAULT = { atMs: 10_000, usual: { plainMs: 700, toolMs: 1_300 } };
-const LEDGER: LedgerEntry = { heard: [1, 2, 3, 4, 5], heardTwice: [], runs: [], requests: 1 };
+const FAULT = { fromMs: 0, atMs: 10_000, usual: { plainMs: 700, toolMs: 1_300 } };
+const LEDGER: LedgerEntry = { heard: [1, 2, 3, 4, 5], heardTwice: [], runs: [], requests: 1, turns: [] };
 
 /** Words of 200 ms, 300 ms apart. */
 function words(fromMs: number, numbers: readonly number[]): AgentWord[] {
@@ -50,6 +50,17 @@ describe('the account of a call', () => {
     expect(accountOf(log(heard), LEDGER, FAULT)).toMatchObject({ agentWordsLost: [], agentWordsRepeated: [] });
   });
 
+  test('takes a word that was cut and said again in pieces for neither lost nor repeated', () => {
+    const [one, two, ...rest] = words(9_000, [1, 2, 3, 4, 5, 6, 7, 8]);
+    const cut = { ...two!, ms: 180, endMs: 9_460 };
+    const pieces = [20, 80, 80].map((ms, index) => {
+      const startMs = 10_200 + 90 * index;
+      return { number: 2, ms, startMs, endMs: startMs + ms - 20 };
+    });
+    const heard = [one!, cut, ...pieces, ...rest.map((word) => ({ ...word, startMs: word.startMs + 1_000 }))];
+    expect(accountOf(log(heard), LEDGER, FAULT)).toMatchObject({ agentWordsLost: [], agentWordsRepeated: [] });
+  });
+
   test('takes the longest hole within an answer after the fault for the gap, not the pause between answers', () => {
     const heard = [
       ...words(5_000, [1, 2, 3, 4, 5, 6, 7, 8]),
@@ -67,10 +78,20 @@ describe('the account of a call', () => {
   });
 
   test('knows words that the model never saw, and tools that really ran twice', () => {
-    const said = [1, 2, 3].map((number) => ({ number, atMs: 1 }));
+    const said = [1, 2, 3].map((number) => ({ number, atMs: 6_001 }));
     const ledger = { ...LEDGER, heard: [1, 3], heardTwice: [3], runs: [10, 20, 20] };
     expect(accountOf(log([], { said }), ledger, FAULT)).toMatchObject({
       ...{ callerWordsLost: [2], callerWordsRepeated: [3], toolsRunTwice: [20] },
+    });
+  });
+
+  test('counts nothing of before everything was calm', () => {
+    const said = [1, 2].map((number) => ({ number, atMs: 3_000 * number }));
+    const ledger = { ...LEDGER, heard: [] };
+    const heard = [...words(2_000, [1, 3, 3, 4]), ...words(9_000, [5, 6, 8])];
+    const fault = { ...FAULT, fromMs: 5_000 };
+    expect(accountOf(log(heard, { said }), ledger, fault)).toMatchObject({
+      ...{ callerWordsLost: [2], agentWordsLost: [7], agentWordsRepeated: [] },
     });
   });
 

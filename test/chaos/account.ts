@@ -12,6 +12,8 @@ import { PAUSE_MS, WORD_MS } from './words/number-sound.ts';
 const WHOLE_MS = 0.75 * WORD_MS;
 /** Less of it is the edge of a sound, or of a cut. */
 const LEAST_MS = 60;
+/** After a longer hole a word is said anew. */
+const HOLE_MS = 300;
 /** So much of a word may come twice where it goes on in another stream; it is one word all the same. */
 const TWICE_MS = 60;
 /** What a turn with the tool takes longer, where the call had none before the fault: the tool, and a request more. */
@@ -43,6 +45,8 @@ export interface CallAccount {
 export interface Fault {
   /** By the clock of the logs. */
   readonly atMs: number;
+  /** Words of before that are not counted. */
+  readonly fromMs: number;
   readonly usual: UsualWaits;
 }
 
@@ -66,10 +70,13 @@ export function usualWaits(logs: readonly CallLog[], atMs: number): UsualWaits {
 export function accountOf(told: CallLog, entry: LedgerEntry | undefined, fault: Fault): CallAccount {
   const asHeard = told.heard.filter(({ number, ms }) => number !== null || ms >= LEAST_MS);
   const log = { ...told, heard: joined(asHeard) };
-  const heard = log.heard.filter(({ number, ms }) => number !== null && ms >= WHOLE_MS).map(({ number }) => number!);
+  const whole = log.heard.filter(({ number, ms }) => number !== null && ms >= WHOLE_MS);
+  const heard = whole.map(({ number }) => number!);
   const gap = longestGap(log, log.heard, fault);
   const runs = entry?.runs ?? [];
   const last = Math.max(0, ...heard);
+  const first = 1 + Math.max(0, ...whole.filter(({ endMs }) => endMs < fault.fromMs).map(({ number }) => number!));
+  const said = log.said.filter(({ atMs }) => atMs >= fault.fromMs).map(({ number }) => number);
   return {
     call: log.call,
     core: log.core,
@@ -77,10 +84,12 @@ export function accountOf(told: CallLog, entry: LedgerEntry | undefined, fault: 
     survived: log.ended === null && answersAfter(log, fault.atMs) > 0,
     ended: log.ended,
     ...gap,
-    callerWordsLost: log.said.map(({ number }) => number).filter((number) => !entry?.heard.includes(number)),
-    callerWordsRepeated: entry?.heardTwice ?? [],
-    agentWordsLost: Array.from({ length: last }, (_, index) => index + 1).filter((number) => !heard.includes(number)),
-    agentWordsRepeated: repeated(log.heard),
+    callerWordsLost: said.filter((number) => !entry?.heard.includes(number)),
+    callerWordsRepeated: said.filter((number) => entry?.heardTwice.includes(number)),
+    agentWordsLost: Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index).filter(
+      (number) => !heard.includes(number),
+    ),
+    agentWordsRepeated: repeated(log.heard.filter(({ startMs }) => startMs >= fault.fromMs)),
     toolsRunTwice: runs.filter((key, index) => runs.indexOf(key) !== index),
     turnsUnanswered: log.unanswered.length,
     otherWords: log.heard.filter(({ number }) => number === null).length,
@@ -170,7 +179,11 @@ function joined(words: readonly AgentWord[]): JoinedWord[] {
   const whole: JoinedWord[] = [];
   for (const word of words) {
     const before = whole.at(-1);
-    const isRest = before !== undefined && before.number === word.number && before.ms + word.ms <= WORD_MS + TWICE_MS;
+    const isRest =
+      before !== undefined &&
+      before.number === word.number &&
+      word.startMs - before.endMs <= HOLE_MS &&
+      before.ms + word.ms <= WORD_MS + TWICE_MS;
     if (isRest) {
       const holeMs = Math.max(before.holeMs, word.startMs - before.endMs);
       whole[whole.length - 1] = { ...before, ms: before.ms + word.ms, endMs: word.endMs, holeMs };

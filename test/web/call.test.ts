@@ -1,74 +1,15 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { CLOSE_CODES, type JoinAnswer } from '../../src/signaling/protocol.ts';
+import { CLOSE_CODES } from '../../src/signaling/protocol.ts';
 import { browserClock } from '../../web/src/client/browser-clock.ts';
 import { Call, type CallEnvironment } from '../../web/src/client/call.ts';
 import { CallFailure, failureOf } from '../../web/src/client/failure.ts';
-import type { MediaHandlers, MediaOptions, MediaPath } from '../../web/src/client/media.ts';
+import type { MediaOptions } from '../../web/src/client/media.ts';
 import type { MicrophonePermission, VoiceSource } from '../../web/src/client/microphone.ts';
 import { momentWords } from '../../web/src/client/moments.ts';
 import { backoffMs } from '../../web/src/client/session-link.ts';
 import { eventually } from './eventually.ts';
 import { FakePop } from './fake-pop.ts';
-
-/** Media without a browser: flows when it is told to. */
-class ScriptedMedia implements MediaPath {
-  established = false;
-  healed = 0;
-  closed = false;
-  replaced: unknown[] = [];
-  answer: JoinAnswer | null = null;
-  readonly handlers: MediaHandlers;
-
-  constructor(handlers: MediaHandlers) {
-    this.handlers = handlers;
-  }
-
-  async setUp(answer: JoinAnswer, track: Promise<MediaStreamTrack>): Promise<void> {
-    this.answer = answer;
-    await track.catch((error) => this.handlers.lost(error.failure));
-  }
-
-  flow(): void {
-    this.established = true;
-    this.handlers.flowing();
-  }
-
-  async replaceTrack(track: MediaStreamTrack): Promise<void> {
-    this.replaced.push(track);
-  }
-
-  heal(): void {
-    this.healed += 1;
-  }
-
-  async sample() {
-    return { rttMs: 20, packetsReceived: 0, packetsLost: 0, protocol: null };
-  }
-
-  close(): void {
-    this.closed = true;
-  }
-}
-
-class ScriptedMicrophone implements VoiceSource {
-  readonly stream = {} as MediaStream;
-  readonly track = {} as MediaStreamTrack;
-  muted = false;
-  closed = false;
-  lose: () => void = () => {};
-
-  onLost(listener: () => void): void {
-    this.lose = listener;
-  }
-
-  setMuted(muted: boolean): void {
-    this.muted = muted;
-  }
-
-  close(): void {
-    this.closed = true;
-  }
-}
+import { noCamera, ScriptedMedia, ScriptedMicrophone } from './scripted-devices.ts';
 
 let pop: FakePop;
 let call: Call;
@@ -95,6 +36,7 @@ beforeEach(async () => {
     rest: { baseUrl: pop.url, timeoutMs: 2_000, fetch },
     probesForJoin: () => probesForJoin(),
     openMicrophone: () => openMicrophone(),
+    openCamera: noCamera,
     microphonePermission: async () => permission,
     createMedia: (_options: MediaOptions, handlers) => {
       const media = new ScriptedMedia(handlers);
@@ -254,9 +196,29 @@ describe('a dropped socket', () => {
       medias[1]!.flow();
       expect(medias[0]!.closed).toBe(true);
       expect(stateName()).toBe('connected');
-      expect(call.view.moments).toMatchObject([{ kind: 'came-back', region: 'eu-central-1', afterLine: 'a1' }]);
-      expect(momentWords(call.view.moments[0]!)).toBe('You came back by eu-central-1 after');
+      expect(call.view.moments).toMatchObject([
+        { kind: 'came-back', region: 'eu-central-1', afterLine: 'a1', sentAway: false, gapMs: expect.any(Number) },
+      ]);
+      expect(momentWords(call.view.moments[0]!)).toBe('You came back by eu-central-1');
       expect(call.view.placement?.pop.nodeId).toBe('pop-fra-1');
+    } finally {
+      call.hangUp();
+      await other.close();
+    }
+  });
+
+  test('that was not dropped but sent away leads to another POP, without a gap, and the transcript says that', async () => {
+    const other = await FakePop.start();
+    try {
+      other.takesFrom = pop;
+      other.placement = { ...other.placement, pop: { nodeId: 'pop-fra-1', region: 'eu-central-1' } };
+      await connect();
+      pop.sendRaw({ event: 'come-back', data: { elsewhere: [other.asOther], reason: 'It stops.' } });
+      await eventually(() => medias.length === 2);
+      expect(medias[0]!.closed).toBe(false);
+      medias[1]!.flow();
+      expect(call.view.moments).toMatchObject([{ kind: 'came-back', sentAway: true, gapMs: null }]);
+      expect(stateName()).toBe('connected');
     } finally {
       call.hangUp();
       await other.close();
@@ -312,6 +274,7 @@ describe('a dropped socket', () => {
       rest: { baseUrl: pop.url, timeoutMs: 2_000, fetch },
       probesForJoin: () => probesForJoin(),
       openMicrophone: () => openMicrophone(),
+      openCamera: noCamera,
       microphonePermission: async () => 'granted',
       createMedia: (_options, handlers) => medias[medias.push(new ScriptedMedia(handlers)) - 1]!,
     });

@@ -35,7 +35,7 @@ async function joined(pop: FakePop, options: Partial<SessionLinkOptions> = {}) {
   const told = {
     events: [] as SignalingEvent[],
     lost: 0,
-    resumed: [] as { answer: JoinAnswer; moved: boolean }[],
+    resumed: [] as { answer: JoinAnswer; moved: boolean; sentAway: boolean }[],
     failed: [] as Failure[],
   };
   const link = new SessionLink(
@@ -46,7 +46,7 @@ async function joined(pop: FakePop, options: Partial<SessionLinkOptions> = {}) {
         told.lost += 1;
       },
       attempting: () => {},
-      resumed: (answer, { moved }) => told.resumed.push({ answer, moved }),
+      resumed: (answer, how) => told.resumed.push({ answer, ...how }),
       failed: (failure) => told.failed.push(failure),
     },
   );
@@ -68,7 +68,11 @@ describe('a page whose POP dies', () => {
     await eventually(() => told.events.length === 2);
     await first.close();
     await eventually(() => told.resumed.length === 1);
-    expect(told.resumed[0]).toMatchObject({ moved: true, answer: { adopted: true, mediaKept: false } });
+    expect(told.resumed[0]).toMatchObject({
+      moved: true,
+      sentAway: false,
+      answer: { adopted: true, mediaKept: false },
+    });
     expect(second.last('resume')).toMatchObject({ keepMedia: false });
     say(second, 1);
     await eventually(() => told.events.length === 3);
@@ -143,7 +147,7 @@ describe('a page that is sent away', () => {
     const { told, link } = await joined(first);
     first.sendRaw({ event: 'come-back', data: { elsewhere: [second.asOther], reason: 'It stops.' } });
     await eventually(() => told.resumed.length === 1);
-    expect(told).toMatchObject({ lost: 0, failed: [], resumed: [{ moved: true }] });
+    expect(told).toMatchObject({ lost: 0, failed: [], resumed: [{ moved: true, sentAway: true }] });
     await eventually(() => first.socketCount === 0);
     await link.request('message', { type: 'text', text: 'still there' });
     expect(second.last('message')).toMatchObject({ text: 'still there' });

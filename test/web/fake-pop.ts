@@ -16,8 +16,10 @@ import {
   CLOSE_CODES,
   type CreateSessionRequest,
   createSessionRequestSchema,
+  type Grant,
   type JoinAnswer,
   type OtherPop,
+  type Participant,
   type PlacementView,
   type PopList,
   requestFrameSchema,
@@ -122,6 +124,10 @@ export class FakePop {
   takesFrom: FakePop | null = null;
   /** Beside a refusal of `create`: another POP to ask. */
   createElsewhere: string | null = null;
+  /** Who is in the room; the first is the caller. Null: the caller has no seat. */
+  participants: Participant[] | null = null;
+  /** What the token of a session grants, as its claims say. */
+  grants: Grant[] = [];
   /** New sockets are cut at once. */
   refuseSockets = false;
   sessionTtlMs = 120_000;
@@ -202,6 +208,11 @@ export class FakePop {
   /** Something that the agent tells. */
   tell(event: ClientEvent): void {
     this.sendRaw({ event: 'agent', data: event });
+  }
+
+  /** Somebody of the room. */
+  tellOf(notice: 'participant-joined' | 'participant-changed' | 'participant-left', participant: Participant): void {
+    this.sendRaw({ event: notice, data: participant });
   }
 
   end(end: SessionEnd): void {
@@ -285,7 +296,7 @@ export class FakePop {
       sessionId: 's-1',
       room: 'r-1',
       signalingUrl: this.signalingUrl,
-      token: `join:${body.agent}`,
+      token: this.#token(body.agent),
       iceServers: [],
       expiresAt: new Date(Date.now() + this.sessionTtlMs).toISOString(),
       placement: this.placement,
@@ -347,7 +358,7 @@ export class FakePop {
       case 'join': {
         const { token } = data as { token: string };
         this.#current = socket;
-        return this.#joinAnswer(token.split(':')[1] ?? '', true);
+        return this.#joinAnswer(token.split('.')[0]!.split(':')[1] ?? '', true);
       }
       case 'resume': {
         const { resumeToken, keepMedia } = data as { resumeToken: string; keepMedia: boolean };
@@ -374,9 +385,17 @@ export class FakePop {
       case 'ping':
         return { serverTime: new Date().toISOString() };
       case 'message':
+      case 'mute':
+      case 'remove':
       case 'leave':
         return {};
     }
+  }
+
+  /** Shaped as a JWT when it has something to say. */
+  #token(agent: string): string {
+    if (this.grants.length === 0) return `join:${agent}`;
+    return `join:${agent}.${Buffer.from(JSON.stringify({ grants: this.grants })).toString('base64url')}.`;
   }
 
   async #joinAnswer(agentName: string, newMedia: boolean): Promise<JoinAnswer> {
@@ -398,6 +417,10 @@ export class FakePop {
       recvTransport: offered?.[1] ?? null,
       iceServers: [],
       placement: this.placement,
+      ...(this.participants && {
+        participant: { participantId: this.participants[0]!.participantId },
+        participants: this.participants,
+      }),
       ...(this.elsewhere.length > 0 && { elsewhere: this.elsewhere }),
     };
   }

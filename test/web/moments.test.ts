@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import type { ClientEvent } from '../../src/agent/client-events.ts';
-import { type CallView, IDLE_VIEW, VIEW_LIMITS, withAgentEvent } from '../../web/src/client/call-view.ts';
-import { isPaused, momentWords, runningTools } from '../../web/src/client/moments.ts';
+import {
+  type CallView,
+  IDLE_VIEW,
+  VIEW_LIMITS,
+  withAgentEvent,
+  withPopChange,
+} from '../../web/src/client/call-view.ts';
+import { isPaused, momentWords, runningTools, spokenMoment } from '../../web/src/client/moments.ts';
 
 const follow = (...events: ClientEvent[]): CallView => events.reduce(withAgentEvent, IDLE_VIEW);
 
@@ -32,11 +38,38 @@ describe('another machine', () => {
       { kind: 'moved', key: 'moved-0', afterLine: 'a', gapMs: 412 },
       { kind: 'moved', key: 'moved-1', afterLine: 'b', gapMs: 80 },
     ]);
-    expect(view.moments.map(momentWords)).toEqual([
-      'The agent’s machine was lost; another went on after',
-      'The agent was moved to a better place and went on after',
-    ]);
     expect(view.notices).toEqual([]);
+  });
+
+  test.each([
+    ['core-lost', 'The agent’s machine was lost; another went on'],
+    ['core-shutdown', 'The agent’s machine was stopped; another went on'],
+    ['drain', 'The agent’s machine is being emptied; another went on'],
+    ['order', 'The agent was moved to another machine and went on'],
+    ['placement', 'The agent was moved to a better place and went on'],
+  ] as const)('says why, also to who does not see it: %s', (reason, words) => {
+    const [moment] = follow({ type: 'moved', reason, gapMs: 1_234 }).moments;
+    expect(momentWords(moment!)).toBe(words);
+    expect(spokenMoment(moment!)).toBe(`${words} after 1.2 s`);
+  });
+
+  test('that took over without a gap is told without one', () => {
+    const [moment] = follow({ type: 'moved', reason: 'order', gapMs: 0 }).moments;
+    expect(spokenMoment(moment!)).toBe('The agent was moved to another machine and went on');
+  });
+});
+
+describe('another POP', () => {
+  test('by which a lost caller came back is told with the time without sound', () => {
+    const { moments } = withPopChange(IDLE_VIEW, { region: 'eu-central-1', gapMs: 640, sentAway: false });
+    expect(moments.map((moment) => spokenMoment(moment))).toEqual(['You came back by eu-central-1 after 640 ms']);
+  });
+
+  test('to which a caller was sent is told as that', () => {
+    const { moments } = withPopChange(IDLE_VIEW, { region: 'eu-central-1', gapMs: null, sentAway: true });
+    expect(moments.map((moment) => spokenMoment(moment))).toEqual([
+      'Your way in was closed; the call goes on by eu-central-1',
+    ]);
   });
 });
 
@@ -56,7 +89,7 @@ describe('a tool', () => {
 
   test('that ended without having begun is shown as well', () => {
     const { moments } = follow(tool('t', 'unknown-tool'));
-    expect(moments.map(momentWords)).toEqual(['does not exist']);
+    expect(moments.map((moment) => momentWords(moment))).toEqual(['does not exist']);
   });
 });
 
@@ -66,7 +99,7 @@ describe('a sound over the agent', () => {
     expect(isPaused(paused.moments)).toBe(true);
     const rejected = withAgentEvent(paused, sound('rejected'));
     expect(isPaused(rejected.moments)).toBe(false);
-    expect(rejected.moments.map(momentWords)).toEqual(['Went on: the sound was not for the agent']);
+    expect(rejected.moments.map((moment) => momentWords(moment))).toEqual(['Went on: the sound was not for the agent']);
   });
 
   test('that comes again in the turn is another moment, with a key of its own', () => {

@@ -4,6 +4,7 @@ import { createRoot } from 'react-dom/client';
 import { z } from 'zod';
 import { browserClock } from './client/browser-clock.ts';
 import { Call } from './client/call.ts';
+import { Camera } from './client/camera.ts';
 import { Media } from './client/media.ts';
 import { Microphone, microphonePermission } from './client/microphone.ts';
 import { resourceTimingOf } from './client/ping-pops.ts';
@@ -15,6 +16,7 @@ import './styles/tokens.css';
 import './styles/base.css';
 import './styles/stage.css';
 import './styles/talk.css';
+import './styles/room.css';
 import './styles/turns.css';
 import './styles/moments.css';
 import './styles/route.css';
@@ -40,6 +42,7 @@ const call = new Call({
   rest,
   probesForJoin: () => probes.forJoin(),
   openMicrophone: () => Microphone.open(),
+  openCamera: () => Camera.open(),
   microphonePermission,
   createMedia: (options, handlers) => new Media(options, handlers),
 });
@@ -53,10 +56,20 @@ window.addEventListener('pagehide', () => call.hangUp());
 navigator.mediaDevices?.addEventListener('devicechange', () => void call.reopenMicrophone());
 
 const query = new URLSearchParams(window.location.search);
+// Behind #, where no server and no log sees it: a session that a backend created, at this POP.
+const token = new URLSearchParams(window.location.hash.slice(1)).get('token');
+const signalingUrl = `${window.location.origin.replace(/^http/, 'ws')}/v1/signaling`;
 createRoot(document.getElementById('root')!).render(
   <StrictMode>
     <CrashGuard onCrash={() => call.hangUp()}>
-      <App call={call} rest={rest} wishedAgent={query.get('agent')} autojoin={query.get('autojoin') === '1'} />
+      <App
+        call={call}
+        rest={rest}
+        wishedAgent={query.get('agent')}
+        wishedSeat={{ room: query.get('room') ?? '', name: query.get('name') ?? '' }}
+        invitation={token === null ? null : { signalingUrl, token }}
+        autojoin={query.get('autojoin') === '1'}
+      />
     </CrashGuard>
   </StrictMode>,
 );

@@ -2,7 +2,7 @@
  * One process of a chaos cluster, on its host: started, signalled, ended, its output kept. Owns the process and the file
  * of its output; what it is is its starter's.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, createWriteStream, existsSync, openSync, readFileSync, statSync, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
@@ -14,6 +14,9 @@ const END_TIMEOUT_MS = 10_000;
 const READY_WITHIN_MS = 60_000;
 /** How often a file is looked at that the process writes itself. */
 const LOOK_MS = 50;
+
+/** So that nothing outlives a run that is killed: the kernel ends what its starter can't (util-linux). */
+const ENDS_WITH_US = spawnSync('setpriv', ['--version']).status === 0 ? ['setpriv', '--pdeathsig', 'KILL', '--'] : [];
 
 export interface ChaosProcessOptions {
   name: string;
@@ -46,7 +49,7 @@ export class ChaosProcess implements AsyncDisposable {
     const { name, host, command, environment = {}, logDir, writesItself = false } = options;
     this.name = name;
     this.#ready = options.ready;
-    const [program, ...args] = [...host.command, ...command];
+    const [program, ...args] = [...host.command, ...ENDS_WITH_US, ...command];
     const path = join(logDir, `${name}.log`);
     // A node that is started again goes on in the same file.
     const from = writesItself && existsSync(path) ? statSync(path).size : 0;

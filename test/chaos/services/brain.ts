@@ -28,6 +28,8 @@ export interface AskedOf {
   readonly call: number | null;
   /** All that the caller said, as the context has it. */
   readonly callerWords: readonly number[];
+  /** The same, by turns. */
+  readonly turns: readonly (readonly number[])[];
   readonly agentWords: readonly number[];
 }
 
@@ -35,11 +37,13 @@ export function askedOf({ messages }: FakeCompatibleRequest): AskedOf {
   const instructions = messages.find(({ role }) => role === 'system' || role === 'developer')?.content ?? '';
   const call = CALL.exec(instructions)?.[1];
   const said = (by: string) =>
-    messages.filter(({ role }) => role === by).flatMap(({ content }) => numbersIn(content ?? ''));
+    messages.filter(({ role }) => role === by).map(({ content }) => numbersIn(content ?? ''));
+  const turns = said('user');
   return {
     call: call === undefined ? null : Number(call),
-    callerWords: said('user'),
-    agentWords: said('assistant'),
+    callerWords: turns.flat(),
+    turns,
+    agentWords: said('assistant').flat(),
   };
 }
 

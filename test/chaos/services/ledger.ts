@@ -22,6 +22,8 @@ export const ledgerEntrySchema = z.object({
   /** Keys of the tool's runs, in order. */
   runs: z.array(z.number()),
   requests: z.number(),
+  /** The caller's turns in the last request, for who looks into what became of a word. */
+  turns: z.array(z.array(z.number())),
 });
 export type LedgerEntry = z.infer<typeof ledgerEntrySchema>;
 export const ledgerSchema = z.record(z.string(), ledgerEntrySchema);
@@ -31,6 +33,7 @@ interface OpenEntry {
   heardTwice: Set<number>;
   runs: number[];
   requests: number;
+  turns: readonly (readonly number[])[];
 }
 
 export class Ledger implements AsyncDisposable {
@@ -56,10 +59,11 @@ export class Ledger implements AsyncDisposable {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  asked({ call, callerWords }: AskedOf): void {
+  asked({ call, callerWords, turns }: AskedOf): void {
     if (call === null) return;
     const entry = this.#entry(call);
     entry.requests += 1;
+    entry.turns = turns;
     for (const [index, word] of callerWords.entries()) {
       entry.heard.add(word);
       if (callerWords.indexOf(word) !== index) entry.heardTwice.add(word);
@@ -84,8 +88,14 @@ export class Ledger implements AsyncDisposable {
 
   #told(): Record<string, LedgerEntry> {
     const told: Record<string, LedgerEntry> = {};
-    for (const [call, { heard, heardTwice, runs, requests }] of this.#entries) {
-      told[call] = { heard: [...heard], heardTwice: [...heardTwice], runs, requests };
+    for (const [call, { heard, heardTwice, runs, requests, turns }] of this.#entries) {
+      told[call] = {
+        heard: [...heard],
+        heardTwice: [...heardTwice],
+        runs,
+        requests,
+        turns: turns.map((words) => [...words]),
+      };
     }
     return told;
   }
@@ -93,7 +103,7 @@ export class Ledger implements AsyncDisposable {
   #entry(call: number): OpenEntry {
     const known = this.#entries.get(call);
     if (known !== undefined) return known;
-    const entry = { heard: new Set<number>(), heardTwice: new Set<number>(), runs: [], requests: 0 };
+    const entry = { heard: new Set<number>(), heardTwice: new Set<number>(), runs: [], requests: 0, turns: [] };
     this.#entries.set(call, entry);
     return entry;
   }

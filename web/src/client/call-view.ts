@@ -3,11 +3,20 @@
  * call (call.ts) owns the one that is current.
  */
 import type { AgentState, CallUsage, ClientEvent } from '../../../src/agent/client-events.ts';
-import type { JoinAnswer, PlacementView } from '../../../src/signaling/protocol.ts';
+import type { Grant, JoinAnswer, PlacementView } from '../../../src/signaling/protocol.ts';
 import type { CallState } from './call-state.ts';
 import type { Failure } from './failure.ts';
-import { type Moment, withCameBack, withInterruption, withMoved, withTool } from './moments.ts';
+import {
+  type CompanyMoment,
+  type Moment,
+  withCameBack,
+  withCompanyMoment,
+  withInterruption,
+  withMoved,
+  withTool,
+} from './moments.ts';
 import type { NetworkSample } from './network-sample.ts';
+import { type RoomView, roomOf } from './room.ts';
 import { type TurnRecord, withTurn } from './turns.ts';
 
 export interface TranscriptLine {
@@ -17,6 +26,8 @@ export interface TranscriptLine {
   text: string;
   final: boolean;
   interrupted: boolean;
+  /** Name of another in the room who said it; null when it was this caller, or the agent. */
+  speaker: string | null;
 }
 
 export interface Notice {
@@ -30,6 +41,8 @@ export interface CallView {
   sessionId: string | null;
   agent: JoinAnswer['agent'] | null;
   placement: PlacementView | null;
+  /** Another core than that of `placement` has the call since; which one the page is not told. */
+  movedOn: boolean;
   agentState: AgentState | null;
   callerSpeaking: boolean;
   transcript: readonly TranscriptLine[];
@@ -40,10 +53,15 @@ export interface CallView {
   usage: CallUsage | null;
   /** What the agent said of itself before the call and during it. */
   notices: readonly Notice[];
+  /** Null for a caller who has the agent alone. */
+  room: RoomView | null;
   muted: boolean;
   microphoneStream: MediaStream | null;
   /** The microphone went away during the call; the call goes on without it. */
   microphoneProblem: Failure | null;
+  /** What this caller shows to the others in a room. */
+  cameraStream: MediaStream | null;
+  cameraProblem: Failure | null;
   agentStream: MediaStream | null;
   network: NetworkSample | null;
   /** Clock milliseconds of the first connection of this call. */
@@ -59,6 +77,7 @@ export const IDLE_VIEW: CallView = {
   sessionId: null,
   agent: null,
   placement: null,
+  movedOn: false,
   agentState: null,
   callerSpeaking: false,
   transcript: [],
@@ -66,9 +85,12 @@ export const IDLE_VIEW: CallView = {
   moments: [],
   usage: null,
   notices: [],
+  room: null,
   muted: false,
   microphoneStream: null,
   microphoneProblem: null,
+  cameraStream: null,
+  cameraProblem: null,
   agentStream: null,
   network: null,
   connectedAtMs: null,
@@ -76,9 +98,10 @@ export const IDLE_VIEW: CallView = {
 };
 
 /** The view after the server has taken the caller in, for the first time or again. */
-export function withAnswer(view: CallView, answer: JoinAnswer): CallView {
+export function withAnswer(view: CallView, answer: JoinAnswer, grants: readonly Grant[] = []): CallView {
   const notices = answer.agent.notices.reduce(withNotice, view.notices);
-  return { ...view, sessionId: answer.sessionId, agent: answer.agent, placement: answer.placement, notices };
+  const { sessionId, agent, placement } = answer;
+  return { ...view, sessionId, agent, placement, movedOn: false, notices, room: roomOf(answer, grants, view.room) };
 }
 
 /** The view after an event of the agent. */
@@ -87,9 +110,13 @@ export function withAgentEvent(view: CallView, event: ClientEvent): CallView {
     case 'agent-state':
       return { ...view, agentState: event.state };
     case 'caller-speaking':
-      return { ...view, callerSpeaking: event.speaking };
-    case 'transcript':
-      return { ...view, transcript: withLine(view.transcript, { ...event, interrupted: event.interrupted ?? false }) };
+      // Of the others in a room, `participants` tells.
+      return isOther(view, event.speaker) ? view : { ...view, callerSpeaking: event.speaking };
+    case 'transcript': {
+      const speaker = isOther(view, event.speaker) ? (event.speaker?.name ?? null) : null;
+      const line = { ...event, interrupted: event.interrupted ?? false, speaker };
+      return { ...view, transcript: withLine(view.transcript, line) };
+    }
     case 'turn': {
       const record = { timeline: event.timeline, callerRttMs: view.network?.rttMs ?? null };
       return { ...view, turns: withTurn(view.turns, record).slice(-VIEW_LIMITS.turns) };
@@ -103,7 +130,11 @@ export function withAgentEvent(view: CallView, event: ClientEvent): CallView {
     case 'usage':
       return { ...view, usage: event.usage };
     case 'moved':
-      return { ...view, moments: withMoved(view.moments, event, newestLine(view)).slice(-VIEW_LIMITS.moments) };
+      return {
+        ...view,
+        movedOn: true,
+        moments: withMoved(view.moments, event, newestLine(view)).slice(-VIEW_LIMITS.moments),
+      };
     case 'custom':
       // For clients that know the agent; this page shows what is common to all.
       return view;
@@ -111,8 +142,23 @@ export function withAgentEvent(view: CallView, event: ClientEvent): CallView {
 }
 
 /** The view after the caller came back by another POP, and hears and is heard again. */
-export function withPopChange(view: CallView, change: { region: string; gapMs: number | null }): CallView {
+export function withPopChange(
+  view: CallView,
+  change: { region: string; gapMs: number | null; sentAway: boolean },
+): CallView {
   return { ...view, moments: withCameBack(view.moments, change, newestLine(view)).slice(-VIEW_LIMITS.moments) };
+}
+
+/** The view after somebody came into the room or left it, or silenced this caller. */
+export function withCompany(view: CallView, what: CompanyMoment['what'], name: string): CallView {
+  return {
+    ...view,
+    moments: withCompanyMoment(view.moments, { what, name }, newestLine(view)).slice(-VIEW_LIMITS.moments),
+  };
+}
+
+function isOther({ room }: CallView, speaker: { participantId: string } | undefined): boolean {
+  return room !== null && speaker !== undefined && speaker.participantId !== room.participantId;
 }
 
 function newestLine(view: CallView): string | null {
@@ -127,6 +173,7 @@ function withLine(lines: readonly TranscriptLine[], from: TranscriptLine): Trans
     text: from.text,
     final: from.final,
     interrupted: from.interrupted,
+    speaker: from.speaker,
   };
   const known = lines.findIndex((other) => other.id === line.id);
   if (known !== -1) return lines.with(known, line);

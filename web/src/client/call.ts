@@ -4,46 +4,48 @@
  */
 import type { SessionEnd } from '../../../src/agent/client-events.ts';
 import { type Clock, delay, type Timer } from '../../../src/clock.ts';
-import type { CreateSessionAnswer, JoinAnswer } from '../../../src/signaling/protocol.ts';
+import type { Grant, JoinAnswer } from '../../../src/signaling/protocol.ts';
 import { type CallStateEvent, isLive, transition } from './call-state.ts';
 import { type CallView, IDLE_VIEW, withAgentEvent, withAnswer, withPopChange } from './call-view.ts';
+import type { PictureSource } from './camera.ts';
 import { asFailure, CallFailure, type Failure, failureOf } from './failure.ts';
+import { grantsOf } from './grants.ts';
 import { HeldMicrophone } from './held-microphone.ts';
 import type { MediaHandlers, MediaOptions, MediaPath } from './media.ts';
 import type { MicrophonePermission, VoiceSource } from './microphone.ts';
-import type { Probe } from './ping-pops.ts';
-import { createSession, type RestOptions } from './rest.ts';
+import { type RoomView, type Seat, withMissed, withStreams } from './room.ts';
+import { RoomPresence } from './room-presence.ts';
 import { backoffMs, SessionLink } from './session-link.ts';
+import { type Invitation, requestSession, type SessionSource } from './session-request.ts';
 import type { SignalingEvent } from './signaling-socket.ts';
 
 /** What a call takes from outside, so that tests can run it without a browser. */
-export interface CallEnvironment {
+export interface CallEnvironment extends SessionSource {
   clock: Clock;
   random: () => number;
-  rest: RestOptions;
-  /** Round trips to POPs, as far as they are known; never rejects, never takes long. */
-  probesForJoin(): Promise<readonly Probe[]>;
   openMicrophone(): Promise<VoiceSource>;
+  openCamera(): Promise<PictureSource>;
   microphonePermission(): Promise<MicrophonePermission>;
   createMedia(options: MediaOptions, handlers: MediaHandlers): MediaPath;
+}
+
+export interface JoinOptions {
+  /** In a room with others; absent: the agent alone. */
+  seat?: Seat | null;
+  /** Taken up instead of asking for a session. */
+  invitation?: Invitation | null;
 }
 
 const NETWORK_SAMPLE_INTERVAL_MS = 2_000;
 /** ICE has checked its pair by then. */
 const FIRST_NETWORK_SAMPLE_MS = 400;
 
-/** A request that may be sent on to another POP is asked for again without that after so long. */
-const SENT_ON_TIMEOUT_MS = 4_000;
-/** Refusals that may be another POP's, to which the request was sent on, or its wires'. */
-const SPOILED_BY_PROBES: ReadonlySet<string> = new Set([
-  ...['SERVER_UNREACHABLE', 'SERVER_ANSWER', 'ERR_REQUEST_MALFORMED', 'ERR_FORBIDDEN', 'ERR_NOT_FOUND'],
-  ...['ERR_SESSION_LIMIT', 'ERR_SHUTTING_DOWN', 'ERR_AGENT_UNKNOWN', 'ERR_UNAUTHORIZED'],
-]);
-
 /** What one call holds, and all that has to be let go when it is over. */
 interface Attempt {
   readonly lifetime: AbortController;
   readonly microphone: HeldMicrophone;
+  readonly room: RoomPresence;
+  grants: readonly Grant[];
   link: SessionLink | null;
   media: MediaPath | null;
   /** Of the POP that is being left. */
@@ -51,8 +53,8 @@ interface Attempt {
   sampling: Timer | null;
   /** Media set up again since it last flowed. */
   renewals: number;
-  /** Region of the POP by which the caller came back, until sound flows there. */
-  cameBackBy: string | null;
+  /** The POP by which the caller came back, until sound flows there. */
+  cameBackBy: { region: string; sentAway: boolean } | null;
 }
 
 export class Call {
@@ -77,7 +79,7 @@ export class Call {
   }
 
   /** Call an agent. Everything that goes wrong is told by the state. */
-  async join(agent: string): Promise<void> {
+  async join(agent: string, options: JoinOptions = {}): Promise<void> {
     if (isLive(this.#view.state)) return;
     const microphone = new HeldMicrophone(() => this.#environment.openMicrophone(), {
       opened: ({ stream, track }) => {
@@ -89,6 +91,16 @@ export class Call {
     const attempt: Attempt = {
       lifetime: new AbortController(),
       microphone,
+      room: new RoomPresence({
+        request: (method, data) =>
+          attempt.link?.request(method, data) ?? Promise.reject(CallFailure.of('CONNECTION_LOST', 'Not connected.')),
+        openCamera: () => this.#environment.openCamera(),
+        view: () => this.#view,
+        set: (view) => this.#set(view),
+        media: () => attempt.media,
+        silence: (muted) => microphone.setMuted(muted),
+      }),
+      grants: [],
       link: null,
       media: null,
       formerMedia: null,
@@ -99,7 +111,7 @@ export class Call {
     this.#attempt = attempt;
     this.#set({ ...IDLE_VIEW, state: transition(this.#view.state, { type: 'join-requested', agent }) });
     try {
-      await this.#connect(attempt, agent);
+      await this.#connect(attempt, agent, options);
     } catch (error) {
       this.#fail(attempt, asFailure(error));
     }
@@ -124,6 +136,21 @@ export class Call {
     if (!this.#attempt) return;
     this.#attempt.microphone.setMuted(muted);
     this.#set({ ...this.#view, muted });
+    this.#attempt.room.setMuted(muted);
+  }
+
+  /** In a room: show the others a picture, or none. Everything that goes wrong is told by the view. */
+  async setCamera(on: boolean): Promise<void> {
+    await this.#attempt?.room.setCamera(on);
+  }
+
+  /** In a room, for who moderates it: silence another, or end their call. */
+  async muteOther(participantId: string): Promise<void> {
+    await this.#attempt?.room.muteOther(participantId);
+  }
+
+  async removeOther(participantId: string): Promise<void> {
+    await this.#attempt?.room.remove(participantId);
   }
 
   /** Words for the agent without a voice. @throws CallFailure */
@@ -143,16 +170,20 @@ export class Call {
     this.#attempt?.link?.retryNow();
   }
 
-  async #connect(attempt: Attempt, agent: string): Promise<void> {
+  async #connect(attempt: Attempt, agent: string, { seat, invitation }: JoinOptions): Promise<void> {
     const { signal } = attempt.lifetime;
     const { clock, random, microphonePermission } = this.#environment;
-    const creating = this.#createSession(agent, signal);
+    const wish = { agent, ...seat };
+    const creating = invitation
+      ? Promise.resolve({ ...invitation, expiresAt: null })
+      : requestSession(this.#environment, wish, signal);
     creating.catch(ignore);
     // A session waits for its caller's voice only so long: while people look for the button to allow it, don't join.
     if ((await microphonePermission()) !== 'granted') await Promise.all([attempt.microphone.track, creating]);
     this.#transition({ type: 'join-advanced', step: 'session' });
-    let session = await creating;
-    if (Date.parse(session.expiresAt) <= clock.date().getTime()) session = await this.#createSession(agent, signal);
+    let session: Invitation & { expiresAt: string | null } = await creating;
+    const expired = session.expiresAt !== null && Date.parse(session.expiresAt) <= clock.date().getTime();
+    if (expired) session = await requestSession(this.#environment, wish, signal);
     signal.throwIfAborted();
 
     const link = new SessionLink(
@@ -161,30 +192,17 @@ export class Call {
         event: (event) => this.#onEvent(attempt, event),
         lost: (deadlineMs) => this.#onLinkLost(attempt, deadlineMs),
         attempting: (number) => this.#transition({ type: 'attempt-begun', attempt: number }),
-        resumed: (answer, { moved }) => this.#onResumed(attempt, answer, moved),
+        resumed: (answer, how) => this.#onResumed(attempt, answer, how),
         failed: (failure) => this.#fail(attempt, failure),
       },
     );
     attempt.link = link;
+    attempt.grants = grantsOf(session.token);
     const answer = await link.join(session.token);
-    this.#set(withAnswer(this.#view, answer));
+    this.#set(withAnswer(this.#view, answer, attempt.grants));
     this.#transition({ type: 'join-advanced', step: 'media' });
     this.#setUpMedia(attempt, answer);
-  }
-
-  /** A session, by the POP that the server chooses with what was measured; by this page's own POP when that fails. */
-  async #createSession(agent: string, signal: AbortSignal): Promise<CreateSessionAnswer> {
-    const { rest, probesForJoin } = this.#environment;
-    const probes = await probesForJoin();
-    signal.throwIfAborted();
-    if (probes.length === 0) return createSession(rest, { agent }, signal);
-    try {
-      const timeoutMs = Math.min(rest.timeoutMs, SENT_ON_TIMEOUT_MS);
-      return await createSession({ ...rest, timeoutMs }, { agent, probes: [...probes] }, signal);
-    } catch (error) {
-      if (signal.aborted || !SPOILED_BY_PROBES.has(asFailure(error).code)) throw error;
-      return createSession(rest, { agent }, signal);
-    }
+    attempt.room.arrived(answer);
   }
 
   /** @param stays whether the former media is heard at its POP until the new one flows */
@@ -198,6 +216,12 @@ export class Call {
       { clock: this.#environment.clock, request: (method, data) => link.request(method, data) },
       {
         heard: (stream) => this.#set({ ...this.#view, agentStream: stream }),
+        received: (streams) => {
+          if (attempt.media === media) this.#setRoom((room) => withStreams(room, streams));
+        },
+        missed: (producerId, failure) => {
+          if (attempt.media === media) this.#setRoom((room) => withMissed(room, producerId, failure));
+        },
         flowing: () => {
           if (attempt.media === media) this.#onFlowing(attempt);
         },
@@ -211,6 +235,7 @@ export class Call {
     );
     attempt.media = media;
     void media.setUp(answer, attempt.microphone.track);
+    attempt.room.bring(media);
   }
 
   #onFlowing(attempt: Attempt): void {
@@ -219,8 +244,11 @@ export class Call {
     attempt.formerMedia = null;
     if (attempt.cameBackBy !== null) {
       const { state } = this.#view;
-      const gapMs = state.name === 'reconnecting' ? this.#environment.clock.now() - state.lostAtMs : null;
-      this.#set(withPopChange(this.#view, { region: attempt.cameBackBy, gapMs }));
+      const { region, sentAway } = attempt.cameBackBy;
+      // Who is sent away is heard by the former POP until now.
+      const away = state.name === 'reconnecting' && !sentAway;
+      const gapMs = away ? this.#environment.clock.now() - state.lostAtMs : null;
+      this.#set(withPopChange(this.#view, { region, gapMs, sentAway }));
       attempt.cameBackBy = null;
     }
     this.#transition({ type: 'connected' });
@@ -262,9 +290,12 @@ export class Call {
     }
   }
 
-  #onResumed(attempt: Attempt, answer: JoinAnswer, moved: boolean): void {
-    this.#set(withAnswer(this.#view, answer));
-    if (moved) attempt.cameBackBy = answer.placement.pop.region;
+  #onResumed(attempt: Attempt, answer: JoinAnswer, how: { moved: boolean; sentAway: boolean }): void {
+    const { moved } = how;
+    // Lost while it went, it came back as others do.
+    const sentAway = how.sentAway && this.#view.state.name !== 'reconnecting';
+    this.#set(withAnswer(this.#view, answer, attempt.grants));
+    if (moved) attempt.cameBackBy = { region: answer.placement.pop.region, sentAway };
     if (answer.mediaKept) {
       attempt.media?.heal();
     } else {
@@ -272,6 +303,7 @@ export class Call {
       this.#setUpMedia(attempt, answer, moved);
     }
     this.#transition({ type: 'link-restored', link: 'signaling' });
+    attempt.room.arrived(answer);
   }
 
   #onEvent(attempt: Attempt, event: SignalingEvent): void {
@@ -282,10 +314,19 @@ export class Call {
       case 'media-lost':
         this.#onMediaLost(attempt, { ...failureOf('ERR_MEDIA_WORKER_DIED', event.data.reason), retryable: true });
         break;
+      case 'participant-joined':
+      case 'participant-changed':
+      case 'participant-left':
+        attempt.room.told(event.name, event.data);
+        break;
       case 'session-ended':
         this.#end(attempt, event.data);
         break;
     }
+  }
+
+  #setRoom(change: (room: RoomView) => RoomView): void {
+    if (this.#view.room) this.#set({ ...this.#view, room: change(this.#view.room) });
   }
 
   #loseMediaLink(link: SessionLink): void {
@@ -322,11 +363,15 @@ export class Call {
     attempt.media?.close();
     attempt.link?.close();
     attempt.microphone.close();
+    attempt.room.close();
     if (this.#attempt !== attempt) return;
     this.#attempt = null;
     const endedAtMs = this.#environment.clock.now();
     const silent = { microphoneStream: null, agentStream: null, microphoneProblem: null, muted: false };
-    this.#set({ ...this.#view, ...silent, agentState: null, callerSpeaking: false, endedAtMs });
+    const { room: left } = this.#view;
+    const room = left && { ...left, participants: [], streams: new Map(), unheard: new Map(), problem: null };
+    const unseen = { room, cameraStream: null, cameraProblem: null };
+    this.#set({ ...this.#view, ...silent, ...unseen, agentState: null, callerSpeaking: false, endedAtMs });
   }
 
   #transition(event: CallStateEvent): void {

@@ -54,6 +54,22 @@ const WORDS: Record<FailureCode, FailureWords> = {
     advice: 'The agent can’t hear you; the call goes on. Plug a microphone in, or type below.',
     action: 'retry',
   },
+  CAMERA_BLOCKED: {
+    title: 'The camera is blocked for this page',
+    advice: 'Allow it in the site settings. If it is not listed there, the server does not let its page use a camera.',
+    action: 'none',
+  },
+  CAMERA_NONE: { title: 'No camera found', advice: 'Plug one in or switch it on.', action: 'none' },
+  CAMERA_BUSY: {
+    title: 'The camera can’t be opened',
+    advice: 'Another program may be using it. Close that program, then try again.',
+    action: 'none',
+  },
+  CAMERA_LOST: {
+    title: 'Your camera is gone',
+    advice: 'The others see you no more; the call goes on.',
+    action: 'none',
+  },
   BROWSER_UNSUPPORTED: {
     title: 'This browser can’t make calls',
     advice: 'Use a current version of Chrome, Edge, Firefox or Safari. In-app browsers often lack WebRTC.',
@@ -308,7 +324,7 @@ const END_WORDS: Record<SessionEnd['code'], EndWords> = {
   },
   deleted: {
     title: 'The call was ended from outside',
-    advice: 'Someone who runs this service closed it. You may call again.',
+    advice: 'Someone who runs this service, or who moderates the room, closed it. You may call again.',
     tone: 'calm',
   },
   'agent-failed': { title: 'The agent broke down', advice: OUR_FAULT, tone: 'trouble' },

@@ -1,6 +1,6 @@
 /**
  * The WebRTC side of a session: one mediasoup-client device, a transport to send the caller's voice and one to receive
- * the agent's, and their upkeep by ICE restarts. One set of transports, one life: when it is lost, the call makes
+ * the agent's, and their upkeep by ICE restarts. What a room has beside that is room-media.ts's. One set of transports, one life: when it is lost, the call makes
  * another Media from the next answer of the server.
  */
 import { Device } from 'mediasoup-client';
@@ -25,8 +25,9 @@ import {
 } from '../../../src/signaling/protocol.ts';
 import { asFailure, CallFailure, type Failure, failureOf } from './failure.ts';
 import { type NetworkSample, readNetwork } from './network-sample.ts';
+import { RoomMedia, type RoomMediaHandlers } from './room-media.ts';
 
-export interface MediaHandlers {
+export interface MediaHandlers extends RoomMediaHandlers {
   /** The agent's voice; play it. */
   heard(stream: MediaStream): void;
   /** Both directions flow, for the first time or again. */
@@ -56,6 +57,10 @@ export interface MediaPath {
   readonly established: boolean;
   replaceTrack(track: MediaStreamTrack): Promise<void>;
   heal(): void;
+  /** In a room: receive these streams of others and no more, from when the transports are there. */
+  follow(producerIds: readonly string[]): void;
+  /** In a room: send this picture; null: none. @throws CallFailure */
+  show(track: MediaStreamTrack | null): Promise<void>;
   sample(): Promise<NetworkSample>;
   close(): void;
 }
@@ -75,6 +80,8 @@ export class Media implements MediaPath {
   readonly #handlers: MediaHandlers;
   #lines: Line[] = [];
   #producer: Producer | null = null;
+  /** Once both transports are there. */
+  readonly #room = Promise.withResolvers<RoomMedia | null>();
   #connectTimer: Timer | null = null;
   #established = false;
   #flowing = false;
@@ -106,10 +113,12 @@ export class Media implements MediaPath {
       // mediasoup-client checks and completes it itself; its type wants it complete already.
       await device.load({ routerRtpCapabilities: answer.routerRtpCapabilities as unknown as RtpCapabilities });
       if (this.#closed) return;
-      await Promise.all([
+      const [recv, send] = await Promise.all([
         this.#receive(device, answer.recvTransport, answer.iceServers),
         this.#send(device, answer.sendTransport, answer.iceServers, track),
       ]);
+      const { request } = this.#options;
+      this.#room.resolve(this.#closed ? null : new RoomMedia({ device, recv, send, request }, this.#handlers));
     } catch (error) {
       this.#lose(asFailure(error));
     }
@@ -129,6 +138,14 @@ export class Media implements MediaPath {
     }
   }
 
+  follow(producerIds: readonly string[]): void {
+    void this.#room.promise.then((room) => room?.follow(producerIds));
+  }
+
+  async show(track: MediaStreamTrack | null): Promise<void> {
+    await (await this.#room.promise)?.show(track);
+  }
+
   /** What WebRTC measured itself. */
   async sample(): Promise<NetworkSample> {
     const reports = await Promise.all(this.#lines.map((line) => line.transport.getStats()));
@@ -146,6 +163,8 @@ export class Media implements MediaPath {
     if (this.#closed) return;
     this.#closed = true;
     this.#connectTimer?.cancel();
+    this.#room.resolve(null);
+    void this.#room.promise.then((room) => room?.close());
     for (const line of this.#lines) {
       line.timer?.cancel();
       line.transport.close();
@@ -153,22 +172,22 @@ export class Media implements MediaPath {
     this.#lines = [];
   }
 
-  async #receive(device: Device, offer: OfferedTransport, iceServers: RTCIceServer[]): Promise<void> {
+  async #receive(device: Device, offer: OfferedTransport, iceServers: RTCIceServer[]): Promise<Transport> {
     // Asked before the transport is even made: the server's answer is what takes longest.
     const asked = this.#options.request('consume', {
       transportId: offer.transportId,
       rtpCapabilities: rtpCapabilitiesSchema.parse(device.recvRtpCapabilities),
     });
     const [answer, transport] = await Promise.all([asked, this.#watch(device, 'recv', offer, iceServers)]);
-    if (this.#closed) return;
+    if (this.#closed) return transport;
     const consumer = await transport.consume({
       id: answer.consumerId,
       producerId: answer.producerId,
       kind: answer.kind,
       rtpParameters: answer.rtpParameters as unknown as RtpParameters,
     });
-    if (this.#closed) return;
-    this.#handlers.heard(new MediaStream([consumer.track]));
+    if (!this.#closed) this.#handlers.heard(new MediaStream([consumer.track]));
+    return transport;
   }
 
   async #send(
@@ -176,19 +195,22 @@ export class Media implements MediaPath {
     offer: OfferedTransport,
     iceServers: RTCIceServer[],
     track: Promise<MediaStreamTrack>,
-  ): Promise<void> {
+  ): Promise<Transport> {
     const transport = this.#watch(device, 'send', offer, iceServers);
-    transport.on('produce', ({ rtpParameters }, done, failed) => {
-      this.#announceProducer(offer.transportId, rtpParameters).then((id) => done({ id }), failed);
+    transport.on('produce', ({ kind, rtpParameters }, done, failed) => {
+      this.#announceProducer(offer.transportId, kind, rtpParameters).then((id) => done({ id }), failed);
     });
     const microphone = await track;
-    if (this.#closed) return;
-    this.#producer = await transport.produce({ track: microphone, codecOptions: CODEC_OPTIONS, stopTracks: false });
+    if (this.#closed) return transport;
+    // Muting is the microphone's: mediasoup-client must not enable a muted track that takes another one's place.
+    const keep = { disableTrackOnPause: false, stopTracks: false };
+    this.#producer = await transport.produce({ track: microphone, codecOptions: CODEC_OPTIONS, ...keep });
+    return transport;
   }
 
-  async #announceProducer(transportId: string, rtpParameters: RtpParameters): Promise<string> {
+  async #announceProducer(transportId: string, kind: 'audio' | 'video', rtpParameters: RtpParameters): Promise<string> {
     const checked = rtpParametersSchema.parse(rtpParameters);
-    const answer = await this.#options.request('produce', { transportId, kind: 'audio', rtpParameters: checked });
+    const answer = await this.#options.request('produce', { transportId, kind, rtpParameters: checked });
     return answer.producerId;
   }
 

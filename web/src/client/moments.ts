@@ -1,8 +1,9 @@
 /**
- * What happens beside the words of a call: tools that the agent uses, and sounds over the agent with what became of
- * them. Pure; each stands after the line of the transcript that was the newest when it began.
+ * What happens beside the words of a call: tools that the agent uses, sounds over the agent with what became of them,
+ * machines and POPs that were changed under it, people who come and go. Pure; each stands after the line of the transcript that was the newest when it began.
  */
 import type { ClientEvent } from '../../../src/agent/client-events.ts';
+import { duration } from './milliseconds.ts';
 
 type ToolEvent = Extract<ClientEvent, { type: 'tool' }>;
 type InterruptionEvent = Extract<ClientEvent, { type: 'interruption' }>;
@@ -41,11 +42,20 @@ export interface CameBackMoment extends Placed {
   kind: 'came-back';
   /** Of the POP. */
   region: string;
+  /** The former POP asked for it. */
+  sentAway: boolean;
   /** Without sound; null when there was no such time. */
   gapMs: number | null;
 }
 
-export type Moment = ToolMoment | InterruptionMoment | MovedMoment | CameBackMoment;
+/** In a room: somebody came or left, or somebody who may do so silenced this caller. */
+export interface CompanyMoment extends Placed {
+  kind: 'company';
+  what: 'came' | 'left' | 'silenced';
+  name: string;
+}
+
+export type Moment = ToolMoment | InterruptionMoment | MovedMoment | CameBackMoment | CompanyMoment;
 
 /** A second event of a tool replaces the first, in its place. */
 export function withTool(moments: readonly Moment[], event: ToolEvent, afterLine: string | null): Moment[] {
@@ -83,10 +93,19 @@ export function withMoved(moments: readonly Moment[], event: MovedEvent, afterLi
 /** The caller is at another POP, and sound flows. */
 export function withCameBack(
   moments: readonly Moment[],
-  { region, gapMs }: Pick<CameBackMoment, 'region' | 'gapMs'>,
+  { region, gapMs, sentAway }: Pick<CameBackMoment, 'region' | 'gapMs' | 'sentAway'>,
   afterLine: string | null,
 ): Moment[] {
-  return [...moments, { kind: 'came-back', key: newKey('came-back', moments), turn: 0, region, gapMs, afterLine }];
+  const placed = { key: newKey('came-back', moments), turn: 0, afterLine };
+  return [...moments, { kind: 'came-back', ...placed, region, gapMs, sentAway }];
+}
+
+export function withCompanyMoment(
+  moments: readonly Moment[],
+  { what, name }: Pick<CompanyMoment, 'what' | 'name'>,
+  afterLine: string | null,
+): Moment[] {
+  return [...moments, { kind: 'company', key: newKey('company', moments), turn: 0, what, name, afterLine }];
 }
 
 function newKey(kind: Moment['kind'], moments: readonly Moment[]): string {
@@ -120,18 +139,49 @@ const INTERRUPTION_WORDS: Record<InterruptionEvent['outcome'], string> = {
   rejected: 'Went on: the sound was not for the agent',
 };
 
+/** Where others might have been it. */
+const ROOM_INTERRUPTION_WORDS: Record<InterruptionEvent['outcome'], string> = {
+  paused: 'Paused: somebody made a sound',
+  confirmed: 'Cut off: somebody spoke',
+  rejected: INTERRUPTION_WORDS.rejected,
+};
+
 const MOVED_WORDS: Record<MovedEvent['reason'], string> = {
   'core-lost': 'The agent’s machine was lost; another went on',
   'core-shutdown': 'The agent’s machine was stopped; another went on',
-  drain: 'The agent’s machine is to be stopped; another went on',
+  drain: 'The agent’s machine is being emptied; another went on',
   order: 'The agent was moved to another machine and went on',
   placement: 'The agent was moved to a better place and went on',
 };
 
-/** What to say of it, without the time that it took. */
-export function momentWords(moment: Moment): string {
-  if (moment.kind === 'interruption') return INTERRUPTION_WORDS[moment.outcome];
-  if (moment.kind === 'moved') return `${MOVED_WORDS[moment.reason]} after`;
-  if (moment.kind === 'came-back') return `You came back by ${moment.region}${moment.gapMs === null ? '' : ' after'}`;
-  return moment.state === 'running' ? 'is running' : TOOL_WORDS[moment.state];
+const COMPANY_WORDS: Record<CompanyMoment['what'], (name: string) => string> = {
+  came: (name) => `${name} is here`,
+  left: (name) => `${name} has left`,
+  silenced: () => 'You were muted by somebody who moderates; unmute when you want to be heard',
+};
+
+/** What to say of it, without the time that it took. `inRoom`: others are there. */
+export function momentWords(moment: Moment, inRoom = false): string {
+  switch (moment.kind) {
+    case 'interruption':
+      return (inRoom ? ROOM_INTERRUPTION_WORDS : INTERRUPTION_WORDS)[moment.outcome];
+    case 'moved':
+      return MOVED_WORDS[moment.reason];
+    case 'came-back':
+      return moment.sentAway
+        ? `Your way in was closed; the call goes on by ${moment.region}`
+        : `You came back by ${moment.region}`;
+    case 'company':
+      return COMPANY_WORDS[moment.what](moment.name);
+    case 'tool':
+      return moment.state === 'running' ? 'is running' : TOOL_WORDS[moment.state];
+  }
+}
+
+/** A moment as a sentence with its gap, if something was missing for a time. */
+export function spokenMoment(moment: Moment, inRoom = false): string {
+  const words = momentWords(moment, inRoom);
+  if (moment.kind === 'tool') return `Tool ${moment.name} ${words}`;
+  const gapMs = moment.kind === 'moved' || moment.kind === 'came-back' ? moment.gapMs : null;
+  return gapMs === null || gapMs === 0 ? words : `${words} after ${duration(gapMs)}`;
 }

@@ -2,7 +2,12 @@
  * The room that a caller shares with others: who is there, what is heard and seen of each, and how that changes. Pure;
  * what is done in a room is room-presence.ts's, its streams are room-media.ts's.
  */
-import { createSessionRequestSchema, type Grant, type JoinAnswer, type Participant } from '../../../src/signaling/protocol.ts';
+import {
+  createSessionRequestSchema,
+  type Grant,
+  type JoinAnswer,
+  type Participant,
+} from '../../../src/signaling/protocol.ts';
 import type { Failure } from './failure.ts';
 
 /** What a caller asks for who wants to be in a room. */
@@ -99,4 +104,15 @@ export function wantedStreams(room: RoomView): string[] {
 function ordered(participants: readonly Participant[], first: string): Participant[] {
   const own = (one: Participant) => Number(one.participantId !== first);
   return participants.toSorted((a, b) => own(a) - own(b));
+}
+
+/** The room with what is received of it now. */
+export function withStreams(room: RoomView, streams: RoomView['streams']): RoomView {
+  const wanted = new Set(wantedStreams(room));
+  const unheard = [...room.unheard].filter(([producerId]) => wanted.has(producerId) && !streams.has(producerId));
+  return { ...room, streams, unheard: new Map(unheard) };
+}
+
+export function withMissed(room: RoomView, producerId: string, failure: Failure): RoomView {
+  return { ...room, unheard: new Map(room.unheard).set(producerId, failure) };
 }

@@ -23,8 +23,11 @@ export interface SessionLinkHandlers {
   lost(deadlineMs: number): void;
   /** An attempt to come back begins; counted from 1 since the loss. */
   attempting(attempt: number): void;
-  /** The session goes on. `answer.mediaKept` says whether its media does; `moved`, whether it is at another POP now. */
-  resumed(answer: JoinAnswer, how: { moved: boolean }): void;
+  /**
+   * The session goes on. `answer.mediaKept` says whether its media does; `moved`, whether it is at another POP now;
+   * `sentAway`, whether the former one asked for that while it was still there.
+   */
+  resumed(answer: JoinAnswer, how: { moved: boolean; sentAway: boolean }): void;
   /** The session can't be had back. */
   failed(failure: Failure): void;
 }
@@ -258,7 +261,7 @@ export class SessionLink {
     this.#comeBack().then(
       ({ answer, moved }) => {
         this.#recovering = false;
-        this.#handlers.resumed(answer, { moved });
+        this.#handlers.resumed(answer, { moved, sentAway: false });
         // The new socket may have gone in the same breath.
         if (this.#socket?.closed) this.#lose(this.#socket);
       },
@@ -280,7 +283,7 @@ export class SessionLink {
       (resumed) => {
         this.#recovering = false;
         if (resumed === null) this.#recover();
-        else this.#handlers.resumed(resumed.answer, { moved: true });
+        else this.#handlers.resumed(resumed.answer, { moved: true, sentAway: true });
         if (this.#socket?.closed) this.#lose(this.#socket);
       },
       () => {

@@ -1,10 +1,12 @@
 /** The page: the stage on one side; on the other the choice of an agent, or the call with what it shows. */
-import { useEffect, useRef, useState } from 'react';
+import { type ReactNode, type RefObject, useEffect, useRef, useState } from 'react';
 import type { Call } from '../client/call.ts';
 import { type CallStateName, isLive } from '../client/call-state.ts';
 import type { CallView } from '../client/call-view.ts';
 import type { Failure } from '../client/failure.ts';
 import type { RestOptions } from '../client/rest.ts';
+import { type SeatFields, type SeatProblem, seatOf } from '../client/room.ts';
+import type { Invitation } from '../client/session-request.ts';
 import { AgentAudio } from './agent-audio.tsx';
 import { AgentChoice } from './agent-choice.tsx';
 import { EndBanner, FailureBanner, MicrophoneBanner, ReconnectingBanner } from './banner.tsx';
@@ -13,6 +15,9 @@ import { CostPanel } from './cost-panel.tsx';
 import { BrandMark } from './icons.tsx';
 import { Levels } from './levels.ts';
 import { Notices } from './notices.tsx';
+import { PeoplePanel } from './people-panel.tsx';
+import { RoomAudio } from './room-audio.tsx';
+import { RoomChoice } from './room-choice.tsx';
 import { RoutePanel } from './route-panel.tsx';
 import { Stage } from './stage.tsx';
 import { Transcript } from './transcript.tsx';
@@ -24,6 +29,9 @@ interface AppProps {
   rest: RestOptions;
   /** Name in the page's address, or null. */
   wishedAgent: string | null;
+  wishedSeat: SeatFields;
+  /** Taken up by the first call. */
+  invitation: Invitation | null;
   autojoin: boolean;
 }
 
@@ -36,24 +44,40 @@ const STATE_WORDS: Record<CallStateName, string> = {
   failed: 'Not connected',
 };
 
-export function App({ call, rest, wishedAgent, autojoin }: AppProps) {
+export function App({ call, rest, wishedAgent, wishedSeat, invitation, autojoin }: AppProps) {
   const view = useCallView(call);
   const directory = useDirectory(rest);
   const [levels] = useState(() => new Levels());
   const [picked, setPicked] = useState<string | null>(wishedAgent);
+  const [fields, setFields] = useState<SeatFields>(wishedSeat);
+  const [seatProblem, setSeatProblem] = useState<SeatProblem | null>(null);
   const chosen = choose(directory, picked);
   const { state } = view;
   const inCall = isLive(state) || state.name === 'ended' || view.connectedAtMs !== null;
-  const agentTitle = titleOf(view, directory, chosen);
+  const [invited, setInvited] = useState(invitation);
+  // Who was invited need not find the agent in the list: it may be one that wants a key.
+  const agentTitle = titleOf(view, directory, chosen) ?? (invited && 'Your call');
   const notBeforeMs = useNotBefore(state.name === 'failed' ? state.failure : null);
 
   const join = () => {
-    const agent = 'agent' in state && state.agent !== null && inCall ? state.agent : chosen;
+    const former = inCall && 'agent' in state ? (view.agent?.name ?? state.agent) : null;
+    const agent = former ?? chosen ?? wishedAgent ?? (invited && '');
     if (agent === null) return;
+    const seat = seatOf(fields);
+    const problem = seat !== null && 'words' in seat ? seat : null;
+    setSeatProblem(problem);
+    if (problem !== null) {
+      focusField(problem);
+      return;
+    }
     levels.wake();
-    void call.join(agent);
+    const options = { seat: seat !== null && !('words' in seat) ? seat : null, invitation: invited };
+    setInvited(null);
+    void call.join(agent, options);
   };
-  useAutojoin(call, autojoin ? wishedAgent : null);
+  const joinAs = useRef(join);
+  joinAs.current = join;
+  useAutojoin(autojoin && (wishedAgent !== null || invitation !== null), joinAs);
   useKeptFocus(state.name);
 
   return (
@@ -74,14 +98,24 @@ export function App({ call, rest, wishedAgent, autojoin }: AppProps) {
             view={view}
             levels={levels}
             agentTitle={agentTitle}
+            roomName={view.room?.room ?? (fields.room.trim() || null)}
             emptyTitle={emptyTitle(directory)}
             notBeforeMs={notBeforeMs}
             onJoin={join}
           />
+          {view.room && isLive(state) && (
+            <PeoplePanel
+              call={call}
+              view={view}
+              room={view.room}
+              link={linkTo(view.room.room, 'agent' in state ? state.agent : null)}
+            />
+          )}
           {inCall && <Background view={view} />}
         </div>
         <div className="column column-talk">
           <AgentAudio stream={view.agentStream} levels={levels} />
+          {view.room && <RoomAudio room={view.room} />}
           {state.name === 'failed' && <FailureBanner failure={state.failure} />}
           {inCall ? (
             <Conversation call={call} view={view} agentTitle={agentTitle ?? 'the agent'} />
@@ -92,7 +126,16 @@ export function App({ call, rest, wishedAgent, autojoin }: AppProps) {
               wished={picked}
               failed={state.name === 'failed'}
               onChoose={setPicked}
-            />
+            >
+              <RoomChoice
+                fields={fields}
+                problem={seatProblem}
+                onChange={(changed) => {
+                  setFields(changed);
+                  setSeatProblem(null);
+                }}
+              />
+            </Lobby>
           )}
         </div>
       </main>
@@ -107,7 +150,12 @@ function Background({ view }: { view: CallView }) {
     <>
       <Notices notices={view.notices} />
       {view.placement && (
-        <RoutePanel placement={view.placement} network={view.network} backboneRttMs={backboneRttMs ?? null} />
+        <RoutePanel
+          placement={view.placement}
+          movedOn={view.movedOn}
+          network={view.network}
+          backboneRttMs={backboneRttMs ?? null}
+        />
       )}
       {view.usage && <CostPanel usage={view.usage} over={!isLive(view.state)} />}
     </>
@@ -150,9 +198,11 @@ interface LobbyProps {
   /** A failed call already says what is wrong. */
   failed: boolean;
   onChoose: (name: string) => void;
+  /** What there is to choose beside the agent. */
+  children: ReactNode;
 }
 
-function Lobby({ directory, chosen, wished, failed, onChoose }: LobbyProps) {
+function Lobby({ directory, chosen, wished, failed, onChoose, children }: LobbyProps) {
   const { agents, failure, reload } = directory;
   const unknown: Failure | null =
     agents !== null && wished !== null && chosen === null
@@ -163,6 +213,7 @@ function Lobby({ directory, chosen, wished, failed, onChoose }: LobbyProps) {
       {failure && !failed && <FailureBanner failure={failure} onReload={reload} />}
       {unknown && !failed && <FailureBanner failure={unknown} />}
       {!(failure && agents === null) && <AgentChoice agents={agents} chosen={chosen} onChoose={onChoose} />}
+      {agents !== null && children}
     </>
   );
 }
@@ -200,13 +251,27 @@ function useNotBefore(failure: Failure | null): number | null {
   return next.atMs;
 }
 
-function useAutojoin(call: Call, agent: string | null): void {
+/** Joins once, as soon as it may. */
+function useAutojoin(ready: boolean, join: RefObject<() => void>): void {
   const done = useRef(false);
   useEffect(() => {
-    if (agent === null || done.current) return;
+    if (!ready || done.current) return;
     done.current = true;
-    void call.join(agent);
-  }, [call, agent]);
+    join.current();
+  }, [ready, join]);
+}
+
+/** The field that is to be filled in differently gets the focus, once it is in sight. */
+function focusField({ field }: SeatProblem): void {
+  const choice = document.querySelector<HTMLDetailsElement>('[data-testid=room-choice]');
+  if (choice) choice.open = true;
+  document.querySelector<HTMLElement>(`[data-testid=seat-${field}]`)?.focus();
+}
+
+/** This page's address for somebody who should come into the room. */
+function linkTo(room: string, agent: string | null): string {
+  const query = new URLSearchParams({ room, ...(agent && { agent }) });
+  return `${window.location.origin}${window.location.pathname}?${query}`;
 }
 
 /**

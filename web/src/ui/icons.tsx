@@ -41,6 +41,13 @@ export const MutedIcon = () => (
   </Icon>
 );
 
+export const CameraIcon = () => (
+  <Icon>
+    <rect x="3" y="6.500" width="12" height="11" rx="2.500" className="icon-stroke" />
+    <path d="M15 10.500 20.500 7.500v9L15 13.500" className="icon-stroke" />
+  </Icon>
+);
+
 export const SpeakerIcon = () => (
   <Icon>
     <path d="M4 9.500h3.500L12 5.500v13l-4.500-4H4z" fill="currentColor" />

@@ -1,25 +1,23 @@
-/** One moment of a call in a line: a tool with its state and time, or a sound over the agent. */
-import { type Moment, momentWords } from '../client/moments.ts';
-import { InfoIcon, PauseIcon, ToolIcon } from './icons.tsx';
-import { duration } from './milliseconds.ts';
+/** One moment of a call in a line: a tool with its state and time, a sound over the agent, or what else happened. */
 
-export function MomentNote({ moment }: { moment: Moment }) {
+import { duration } from '../client/milliseconds.ts';
+import { type Moment, momentWords, spokenMoment } from '../client/moments.ts';
+import { InfoIcon, PauseIcon, ToolIcon } from './icons.tsx';
+
+export function MomentNote({ moment, inRoom = false }: { moment: Moment; inRoom?: boolean }) {
   if (moment.kind === 'interruption') {
     return (
       <p className="moment" data-kind="interruption" data-outcome={moment.outcome}>
         <PauseIcon />
-        <span>{momentWords(moment)}</span>
+        <span>{momentWords(moment, inRoom)}</span>
       </p>
     );
   }
-  if (moment.kind === 'moved' || moment.kind === 'came-back') {
+  if (moment.kind !== 'tool') {
     return (
-      <p className="moment" data-kind={moment.kind}>
+      <p className="moment" data-kind={moment.kind} data-reason={moment.kind === 'moved' ? moment.reason : undefined}>
         <InfoIcon />
-        <span>
-          {momentWords(moment)}
-          {moment.gapMs !== null && <span className="figures"> {duration(moment.gapMs)}</span>}
-        </span>
+        <span className="figures">{spokenMoment(moment)}</span>
       </p>
     );
   }

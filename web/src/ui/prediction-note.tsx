@@ -1,6 +1,7 @@
 /** What placement predicted for a turn: by part, and what it would have been elsewhere, or why it could not be there. */
+
+import { milliseconds } from '../client/milliseconds.ts';
 import { elsewhereWords, hasUnknownPlace, type Prediction, partRows, pinWords } from '../client/prediction.ts';
-import { milliseconds } from './milliseconds.ts';
 
 export function PredictionNote({ prediction, region }: { prediction: Prediction; region: string }) {
   const { predictedMs, alternatives, pins } = prediction;

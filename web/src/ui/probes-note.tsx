@@ -1,7 +1,7 @@
 /** Which points of presence this browser measured, in how many milliseconds, and that this decided. */
 import type { PlacementView } from '../../../src/signaling/protocol.ts';
+import { milliseconds, roundTrip } from '../client/milliseconds.ts';
 import { probeRows, probeSummary } from '../client/probe-words.ts';
-import { milliseconds, roundTrip } from './milliseconds.ts';
 
 export function ProbesNote({ placement }: { placement: PlacementView }) {
   const summary = probeSummary(placement);

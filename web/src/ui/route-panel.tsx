@@ -3,19 +3,21 @@
  * below it what placement predicted.
  */
 import type { PlacementView } from '../../../src/signaling/protocol.ts';
+import { roundTrip } from '../client/milliseconds.ts';
 import type { NetworkSample } from '../client/network-sample.ts';
-import { roundTrip } from './milliseconds.ts';
 import { PredictionNote } from './prediction-note.tsx';
 import { ProbesNote } from './probes-note.tsx';
 
 interface RoutePanelProps {
   placement: PlacementView;
+  /** Another core has the call since. */
+  movedOn: boolean;
   network: NetworkSample | null;
   /** POP-core round trip of the newest turn, ms. */
   backboneRttMs: number | null;
 }
 
-export function RoutePanel({ placement, network, backboneRttMs }: RoutePanelProps) {
+export function RoutePanel({ placement, movedOn, network, backboneRttMs }: RoutePanelProps) {
   const { caller, pop, core } = placement;
   return (
     <section className="panel route" aria-labelledby="route-heading" data-testid="placement">
@@ -35,7 +37,9 @@ export function RoutePanel({ placement, network, backboneRttMs }: RoutePanelProp
         <li className="leg figures">{leg(backboneRttMs, null)}</li>
         <li className="station station-core">
           <b>{core.region}</b>
-          <span>Core {core.nodeId}, where the agent runs</span>
+          <span>
+            Core {core.nodeId}, {movedOn ? 'where the agent began; it runs on another one now' : 'where the agent runs'}
+          </span>
         </li>
       </ol>
       <p className="route-reason">{placement.reason}</p>

@@ -15,6 +15,8 @@ interface StageProps {
   levels: Levels;
   /** Title of the agent that is, or would be, called; null while there is none to call. */
   agentTitle: string | null;
+  /** The room that is, or would be, joined; null for a call alone. */
+  roomName: string | null;
   /** What stands there instead of its title. */
   emptyTitle: string;
   /** performance.now() before which the server asked not to be called again. */
@@ -35,7 +37,7 @@ const AGENT_STATES = {
   speaking: 'speaking',
 } as const;
 
-export function Stage({ call, view, levels, agentTitle, emptyTitle, notBeforeMs, onJoin }: StageProps) {
+export function Stage({ call, view, levels, agentTitle, roomName, emptyTitle, notBeforeMs, onJoin }: StageProps) {
   const { state } = view;
   return (
     <section className="stage" aria-label="Call" data-live={isLive(state) || undefined}>
@@ -43,13 +45,13 @@ export function Stage({ call, view, levels, agentTitle, emptyTitle, notBeforeMs,
         {agentTitle ?? emptyTitle}
       </h1>
       <Dial view={view} levels={levels}>
-        <DialCenter view={view} agentTitle={agentTitle} notBeforeMs={notBeforeMs} onJoin={onJoin} />
+        <DialCenter view={view} agentTitle={agentTitle} roomName={roomName} notBeforeMs={notBeforeMs} onJoin={onJoin} />
       </Dial>
       <Who view={view} agentTitle={agentTitle} />
       {state.name === 'idle' && agentTitle !== null && (
         <p className="stage-hint">
           Your browser asks for the microphone. Your voice goes to the nearest point of presence, and from there to the
-          agent.
+          agent{roomName !== null && ' and to everybody in the room'}.
         </p>
       )}
       {isLive(state) && (
@@ -76,7 +78,8 @@ export function Stage({ call, view, levels, agentTitle, emptyTitle, notBeforeMs,
   );
 }
 
-function DialCenter({ view, agentTitle, notBeforeMs, onJoin }: Omit<StageProps, 'call' | 'levels' | 'emptyTitle'>) {
+function DialCenter(props: Omit<StageProps, 'call' | 'levels' | 'emptyTitle'>) {
+  const { view, agentTitle, roomName, notBeforeMs, onJoin } = props;
   const { state } = view;
   switch (state.name) {
     case 'joining':
@@ -96,7 +99,7 @@ function DialCenter({ view, agentTitle, notBeforeMs, onJoin }: Omit<StageProps, 
         </>
       );
     default:
-      return <JoinButton state={state.name} agentTitle={agentTitle} notBeforeMs={notBeforeMs} onJoin={onJoin} />;
+      return <JoinButton state={state.name} {...{ agentTitle, roomName, notBeforeMs, onJoin }} />;
   }
 }
 
@@ -105,10 +108,11 @@ const JOIN_WORDS: Partial<Record<CallStateName, string>> = { idle: 'Call', ended
 function JoinButton(props: {
   state: CallStateName;
   agentTitle: string | null;
+  roomName: string | null;
   notBeforeMs: number | null;
   onJoin: () => void;
 }) {
-  const { state, agentTitle, notBeforeMs, onJoin } = props;
+  const { state, agentTitle, roomName, notBeforeMs, onJoin } = props;
   const now = useNow(notBeforeMs !== null);
   const waitSeconds = notBeforeMs === null ? 0 : Math.max(0, Math.ceil((notBeforeMs - now) / 1_000));
   const unavailable = agentTitle === null || waitSeconds > 0;
@@ -123,8 +127,9 @@ function JoinButton(props: {
       }}
     >
       <PhoneIcon />
-      <span>{JOIN_WORDS[state]}</span>
+      <span>{state === 'idle' && roomName !== null ? 'Join' : JOIN_WORDS[state]}</span>
       {agentTitle !== null && <span className="visually-hidden"> {agentTitle}</span>}
+      {roomName !== null && <span className="join-room">room {roomName}</span>}
       {waitSeconds > 0 && <span className="join-wait">in {waitSeconds} s</span>}
     </button>
   );

@@ -1,7 +1,7 @@
 /** What was said, by both sides, as it is said; and what is said to screen readers of it: finished lines only. */
 import { Fragment, type RefObject, useEffect, useRef } from 'react';
 import type { CallView, TranscriptLine } from '../client/call-view.ts';
-import { type Moment, momentWords } from '../client/moments.ts';
+import { type Moment, spokenMoment } from '../client/moments.ts';
 import { Examples } from './agent-choice.tsx';
 import { MomentNote } from './moment-note.tsx';
 
@@ -12,6 +12,7 @@ export function Transcript({ view, agentTitle }: { view: CallView; agentTitle: s
   const scroller = useRef<HTMLElement>(null);
   useStickToEnd(scroller, view.transcript, view.moments);
   const moments = untold(view);
+  const inRoom = view.room !== null;
   const lastFinal = view.transcript.findLast((line) => line.final);
   return (
     <>
@@ -19,38 +20,40 @@ export function Transcript({ view, agentTitle }: { view: CallView; agentTitle: s
       <section className="transcript-scroll" ref={scroller} tabIndex={0} aria-label="Transcript">
         {view.transcript.length === 0 && view.moments.length === 0 && <Opening view={view} />}
         <ol className="transcript" data-testid="transcript">
-          <Moments moments={moments} afterLine={null} />
+          <Moments moments={moments} afterLine={null} inRoom={inRoom} />
           {view.transcript.map((line) => (
             <Fragment key={line.id}>
-              <Line line={line} agentTitle={agentTitle} />
-              <Moments moments={moments} afterLine={line.id} />
+              <Line line={line} agentTitle={agentTitle} inRoom={inRoom} />
+              <Moments moments={moments} afterLine={line.id} inRoom={inRoom} />
             </Fragment>
           ))}
         </ol>
       </section>
       <div className="visually-hidden" role="log" aria-live="polite" aria-label="Newest line">
-        {lastFinal && `${lastFinal.role === 'caller' ? 'You' : agentTitle}: ${lastFinal.text}`}
+        {lastFinal && `${speakerOf(lastFinal, agentTitle)}: ${lastFinal.text}`}
       </div>
       <div className="visually-hidden" role="status" data-testid="moment-status">
-        {view.moments.length > 0 && spoken(view.moments.at(-1)!)}
+        {view.moments.length > 0 && spokenMoment(view.moments.at(-1)!, inRoom)}
       </div>
     </>
   );
 }
 
-function Line({ line, agentTitle }: { line: TranscriptLine; agentTitle: string }) {
+function Line({ line, agentTitle, inRoom }: { line: TranscriptLine; agentTitle: string; inRoom: boolean }) {
+  const who = inRoom ? 'Somebody' : 'You';
   return (
     <li
       className="line"
       data-role={line.role}
+      data-other={line.speaker ?? undefined}
       data-final={line.final}
       data-interrupted={line.interrupted}
       aria-busy={!line.final || undefined}
     >
-      <span className="line-speaker">{line.role === 'caller' ? 'You' : agentTitle}</span>
+      <span className="line-speaker">{speakerOf(line, agentTitle)}</span>
       {line.text !== '' && <p className="line-text">{line.text}</p>}
       {line.interrupted && (
-        <p className="line-cut">{line.text === '' ? 'You cut in before a word was heard' : 'You cut in here'}</p>
+        <p className="line-cut">{line.text === '' ? `${who} cut in before a word was heard` : `${who} cut in here`}</p>
       )}
     </li>
   );
@@ -65,18 +68,19 @@ function untold(view: CallView): Moment[] {
 }
 
 /** What happened after a line and before the next one. */
-function Moments({ moments, afterLine }: { moments: readonly Moment[]; afterLine: string | null }) {
+function Moments(props: { moments: readonly Moment[]; afterLine: string | null; inRoom: boolean }) {
+  const { moments, afterLine, inRoom } = props;
   return moments
     .filter((moment) => moment.afterLine === afterLine)
     .map((moment) => (
       <li key={moment.key} className="moment-line" data-moment={moment.kind}>
-        <MomentNote moment={moment} />
+        <MomentNote moment={moment} inRoom={inRoom} />
       </li>
     ));
 }
 
-function spoken(moment: Moment): string {
-  return moment.kind === 'tool' ? `Tool ${moment.name} ${momentWords(moment)}` : momentWords(moment);
+function speakerOf({ role, speaker }: TranscriptLine, agentTitle: string): string {
+  return role === 'agent' ? agentTitle : (speaker ?? 'You');
 }
 
 function Opening({ view }: { view: CallView }) {

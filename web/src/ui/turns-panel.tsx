@@ -1,10 +1,10 @@
 /** Where the time of each turn went: one bar a turn, the newest unfolded into a waterfall of its parts. */
 
+import { milliseconds, roundTrip } from '../client/milliseconds.ts';
 import type { Moment } from '../client/moments.ts';
 import type { TurnRecord, Waterfall } from '../client/turns.ts';
 import { axisMs, GUIDES_MS, grade, medianTotalMs, type Part, type PartName, waterfall } from '../client/turns.ts';
 import { PauseIcon, ToolIcon } from './icons.tsx';
-import { milliseconds, roundTrip } from './milliseconds.ts';
 import { MomentNote } from './moment-note.tsx';
 
 const PART_WORDS: Record<PartName, { label: string; hint: string }> = {
