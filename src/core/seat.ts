@@ -63,7 +63,7 @@ const SPEAKS_ON_MS = 300;
  * A POP that has not confirmed the journal for so long, beyond a round trip, may be losing it while it hears us: the agent
  * says nothing that nobody would know of.
  */
-const UNCONFIRMED_MS = 600;
+const UNCONFIRMED_MS = 300;
 
 export class Seat {
   readonly sessionId: string;

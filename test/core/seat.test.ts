@@ -45,13 +45,13 @@ async function setUp() {
 const NOTE = { type: 'reply', turn: 1, text: 'Hello.' } as const;
 
 describe('a seat whose POP does not confirm the journal', () => {
-  test('is silent after a round trip and 600 ms, and speaks again when it is confirmed', async () => {
+  test('is silent after a round trip and 300 ms, and speaks again when it is confirmed', async () => {
     const { clock, told, ways, seat } = await setUp();
     expect(ways.at(-1)).toBe(true);
     seat.journal.note(NOTE);
     seat.journal.flush();
     expect(told).toContain('session.journal');
-    clock.advance(RTT_MS + 599);
+    clock.advance(RTT_MS + 299);
     expect(ways.at(-1)).toBe(true);
     clock.advance(1);
     expect(ways.at(-1)).toBe(false);
