@@ -2,7 +2,13 @@
  * What fakes of streaming speech services share: a real WebSocket server on loopback that checks the key, counts what
  * comes, and misbehaves as it is told. The protocol is the fake's own.
  */
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
@@ -82,12 +88,14 @@ export class HearingPeer {
     const frames = garbageFrames ?? ['{"type": "Resu', '{"type": 7}', Buffer.of(1, 2)];
     for (let count = garbage; count > 0; count--) this.#socket.send(frames[count % frames.length]!);
     if (garbageOnly) return;
-    const frame = JSON.stringify(message);
+    const frame = Buffer.isBuffer(message) ? message : JSON.stringify(message);
     this.#after(latencyMs + (this.#faults.latencyMs ?? 0), () => this.#socket.send(frame));
   }
 
-  /** Once what was said before it is out. */
+  /** Once what was said before it is out; a service that says nothing more does not say goodbye either. */
   close(code: number): void {
+    const { silent, silentAfter = Number.POSITIVE_INFINITY } = this.#faults;
+    if (silent || this.#sent >= silentAfter) return;
     this.#after(0, () => this.#socket.close(code));
   }
 
@@ -119,6 +127,12 @@ export interface HearingServerOptions {
   authorization: string | null;
   /** @defaultValue `authorization` */
   keyHeader?: string;
+  /** In its place, where the key is in neither header; `url` is that of the server with what was asked for. */
+  allows?(url: URL, headers: IncomingHttpHeaders): boolean;
+  /** The status for a key that is wrong. @defaultValue 401 */
+  deniesWith?: number;
+  /** What the service answers to requests that are no upgrade; refusals and hanging are the server's. */
+  answers?(request: IncomingMessage, body: string): { readonly status: number; readonly json: unknown };
   /** Before an answer at the end of a turn, drawn for each, ms. */
   latency?: () => number;
   routes: Readonly<Record<string, (peer: HearingPeer) => HearingDialog>>;
@@ -128,11 +142,16 @@ export class HearingServer {
   readonly faults: HearingFaults = {};
   /** Of every upgrade that was asked for. */
   readonly requests: { url: URL; headers: IncomingHttpHeaders }[] = [];
-  readonly #server: Server = createServer((_request, response) => response.writeHead(404).end());
+  readonly #server: Server;
   readonly #sockets = new WebSocketServer({ noServer: true });
   readonly #streams = new Set<Duplex>();
 
   private constructor(options: HearingServerOptions) {
+    this.#server = createServer((request, response) => void this.#answer(request, response, options));
+    this.#server.on('connection', (stream) => {
+      this.#streams.add(stream);
+      stream.on('close', () => this.#streams.delete(stream));
+    });
     this.#server.on('upgrade', (request, stream, head) => {
       this.#streams.add(stream);
       stream.on('close', () => this.#streams.delete(stream));
@@ -142,8 +161,9 @@ export class HearingServer {
       const route = options.routes[url.pathname];
       if (this.faults.hang) return;
       const given = request.headers[options.keyHeader ?? 'authorization'];
-      const allowed = options.authorization === null || given === options.authorization;
-      const status = this.faults.refuse ?? (allowed ? (route ? 101 : 404) : 401);
+      const allowed =
+        options.allows?.(url, request.headers) ?? (options.authorization === null || given === options.authorization);
+      const status = this.faults.refuse ?? (allowed ? (route ? 101 : 404) : (options.deniesWith ?? 401));
       if (status !== 101 || route === undefined) {
         const retry = this.faults.retryAfterSeconds;
         const wait = retry === undefined ? '' : `retry-after: ${retry}\r\n`;
@@ -156,6 +176,17 @@ export class HearingServer {
         socket.on('error', () => {});
       });
     });
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse, options: HearingServerOptions): Promise<void> {
+    if (this.faults.hang) return;
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    const { refuse, retryAfterSeconds: retry } = this.faults;
+    const answer = options.answers?.(request, body) ?? { status: 404, json: null };
+    if (retry !== undefined) response.setHeader('retry-after', retry);
+    response.setHeader('content-type', 'application/json');
+    response.writeHead(refuse ?? answer.status).end(JSON.stringify(refuse === undefined ? answer.json : null));
   }
 
   static async start(options: HearingServerOptions): Promise<HearingServer> {

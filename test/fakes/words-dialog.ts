@@ -14,7 +14,7 @@ export interface WordsFake {
   readonly server: HearingServer;
   /** Names of the messages that came, in order. */
   readonly controls: string[];
-  /** Requests for final words go unanswered where there are none. */
+  /** Requests for final words go unanswered where there are none; of a session's end only its socket tells. */
   forgetsEmpty: boolean;
   close(): Promise<void>;
 }

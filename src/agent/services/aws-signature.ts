@@ -4,6 +4,9 @@ import { SignatureV4 } from '@smithy/signature-v4';
 import type { Clock } from '../../clock.ts';
 import type { HttpOutgoing } from './http-service.ts';
 
+/** The longest that Amazon's pages on WebSockets allow. */
+const ADDRESS_SECONDS = 300;
+
 export interface AwsAccount {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -29,6 +32,25 @@ export class AwsSignature {
     const credentials = { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) };
     this.#signer = new SignatureV4({ credentials, service, region, sha256: Sha256 });
     this.#clock = clock;
+  }
+
+  /** The same address, signed for a GET within the next five minutes, such as the opening of a WebSocket. */
+  async address(url: URL): Promise<URL> {
+    const request = {
+      method: 'GET',
+      protocol: url.protocol,
+      hostname: url.hostname,
+      path: url.pathname,
+      query: Object.fromEntries(url.searchParams),
+      headers: { host: url.host },
+    };
+    const signed = await this.#signer.presign(request, {
+      expiresIn: ADDRESS_SECONDS,
+      signingDate: this.#clock.date(),
+    });
+    const address = new URL(url);
+    for (const [name, value] of Object.entries(signed.query ?? {})) address.searchParams.set(name, String(value));
+    return address;
   }
 
   /** The headers of a POST of JSON that sign it. */

@@ -130,7 +130,7 @@ export class HttpService extends ServiceServer {
       body,
       signal,
     });
-    if (response.status !== 200) {
+    if (!response.ok) {
       const words = quotable(refusalWords(await textOf(response)), apiKey ?? 'no key');
       throw refusal(label, response.status, { words, retryAfter: response.headers.get('retry-after') });
     }

@@ -1,11 +1,13 @@
 /**
  * The speech-to-speech services that are chosen, each with its breaker and its address. They tell of their runs
- * themselves, and keep a conversation over lost connections.
+ * themselves, and keep a conversation over lost connections. Those of the OpenAI Realtime dialect take over from each
+ * other; one of another dialect stands alone.
  */
 import type { Clock } from '../../../clock.ts';
+import { AntipodeError } from '../../../errors.ts';
 import type { Logger } from '../../../telemetry/index.ts';
 import { createS2s, type Environment, resolveService, s2sModel } from '../catalogue/index.ts';
-import type { OpenAiRealtime } from '../s2s/openai-realtime.ts';
+import { OpenAiRealtime } from '../s2s/openai-realtime.ts';
 import type { S2s } from '../s2s.ts';
 import type { ChosenService } from './chosen-services.ts';
 import { refusedWithPath } from './refused-with-path.ts';
@@ -29,7 +31,8 @@ export interface ChosenS2sOptions {
 
 interface FoundS2s {
   readonly address: StackAddress;
-  readonly endpoint: Endpoint<OpenAiRealtime>;
+  /** With a breaker where others may take over from it, else the service alone. */
+  readonly endpoint: Endpoint<OpenAiRealtime> | S2s;
 }
 
 /** The breakers are those of the node, whichever of the services a session may use. */
@@ -50,10 +53,15 @@ export class ChosenS2s {
           onUnknownEvent: () => metrics.unknownEvents.inc({ kind: 's2s', service: id }),
         }),
       );
+      const address = { id: `${id}@${region}`, region, host: new URL(baseUrl).hostname };
+      if (!(service instanceof OpenAiRealtime)) {
+        if (chosen.length === 1) return { address, endpoint: service };
+        const message = `${entry!.name} cannot share a call with other services: choose it alone.`;
+        throw new AntipodeError('ERR_CONFIG_INVALID', message, { path });
+      }
       const isAlone = chosen.filter((other) => other.entry!.id === id).length === 1;
       const label = isAlone ? id : `${id}/${s2sModel(entry!, choice.model)}@${region}`;
       const breaker = serviceBreaker({ kind: 's2s', service: label, clock, log, metrics, random });
-      const address = { id: `${id}@${region}`, region, host: new URL(baseUrl).hostname };
       return {
         address,
         endpoint: { label, service, breaker, firstResponseMs: choice.firstResponseMs ?? S2S_FIRST_RESPONSE_MS },
@@ -77,9 +85,12 @@ export class ChosenS2s {
   }
 
   #line(found: readonly FoundS2s[]): S2s | null {
-    if (found.length === 0) return null;
+    const [first] = found;
+    if (first === undefined) return null;
+    if ('open' in first.endpoint) return first.endpoint;
     const { clock, log, metrics } = this.#options;
     const { failovers, hedges } = metrics;
-    return new ResilientS2s({ endpoints: found.map(({ endpoint }) => endpoint), clock, log, failovers, hedges });
+    const endpoints = found.flatMap(({ endpoint }) => ('open' in endpoint ? [] : [endpoint]));
+    return new ResilientS2s({ endpoints, clock, log, failovers, hedges });
   }
 }

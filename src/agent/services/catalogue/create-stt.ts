@@ -2,15 +2,20 @@
 import type { Clock } from '../../../clock.ts';
 import type { Logger } from '../../../telemetry/index.ts';
 import { ASSEMBLYAI_DEFAULTS, AssemblyAi } from '../stt/assemblyai.ts';
+import { AWS_TRANSCRIBE_DEFAULTS, AwsTranscribe } from '../stt/aws-transcribe.ts';
+import { CARTESIA_INK_DEFAULTS, CartesiaInk } from '../stt/cartesia-ink.ts';
 import { DEEPGRAM_STT_DEFAULTS, DeepgramStt } from '../stt/deepgram.ts';
 import { DEEPGRAM_FLUX_DEFAULTS, DeepgramFlux } from '../stt/deepgram-flux.ts';
 import { ELEVENLABS_SCRIBE_DEFAULTS, ElevenLabsScribe } from '../stt/elevenlabs-scribe.ts';
+import { GLADIA_DEFAULTS, Gladia } from '../stt/gladia.ts';
 import { OpenAiCompatibleStt } from '../stt/openai-compatible.ts';
 import { OPENAI_REALTIME_STT_DEFAULTS, OpenAiRealtimeStt } from '../stt/openai-realtime.ts';
 import { SONIOX_DEFAULTS, Soniox } from '../stt/soniox.ts';
 import { SPEECHMATICS_DEFAULTS, Speechmatics } from '../stt/speechmatics.ts';
+import { XAI_STT_DEFAULTS, XaiStt } from '../stt/xai.ts';
 import type { Stt } from '../stt.ts';
 import { modelOf } from './adapter.ts';
+import { awsOf } from './aws-account.ts';
 import { type Environment, resolveService } from './resolve.ts';
 import type { SttEntry } from './schema.ts';
 
@@ -36,6 +41,10 @@ export interface SttMaking {
   readonly entry: SttEntry;
   readonly baseUrl: string;
   readonly apiKey: string | null;
+  /** All of its secrets, by the names of their variables. */
+  readonly keys: Readonly<Record<string, string>>;
+  /** The entry's; `own` for an address of the operator's. */
+  readonly region: string;
   readonly model: string;
   /** Only what was chosen, for the adapter's defaults to hold. */
   readonly chosen: { readonly language?: string; readonly timeoutMs?: number };
@@ -79,9 +88,27 @@ export const STT_ADAPTERS: Readonly<Record<string, SttAdapter>> = {
     model: SPEECHMATICS_DEFAULTS.model,
     make: (making) => new Speechmatics({ ...keyed(making), baseUrl: making.baseUrl }),
   },
+  'gladia-v2': {
+    model: GLADIA_DEFAULTS.model,
+    make: ({ region, ...making }) =>
+      new Gladia({ ...keyed(making), baseUrl: making.baseUrl, region: region === 'own' ? null : region }),
+  },
+  'cartesia-turns': {
+    model: CARTESIA_INK_DEFAULTS.model,
+    make: (making) => new CartesiaInk({ ...keyed(making), baseUrl: without(making, '/stt/turns/websocket') }),
+  },
+  'aws-transcribe': {
+    model: AWS_TRANSCRIBE_DEFAULTS.model,
+    make: ({ clock, log, chosen, baseUrl, ...making }) =>
+      new AwsTranscribe({ clock, log, baseUrl, ...chosen, ...awsOf(making) }),
+  },
+  'xai-stt': {
+    model: XAI_STT_DEFAULTS.model,
+    make: ({ clock, log, chosen, baseUrl, apiKey }) => new XaiStt({ clock, log, baseUrl, apiKey, ...chosen }),
+  },
   'openai-transcriptions': {
     model: null,
-    make: ({ entry, chosen, log: _, ...making }) =>
+    make: ({ entry, chosen, log: _log, keys: _keys, region: _region, ...making }) =>
       new OpenAiCompatibleStt({ ...CREATE_STT_DEFAULTS, ...making, ...chosen, name: entry.id, label: entry.name }),
   },
 };
@@ -95,13 +122,13 @@ export function sttModel(entry: SttEntry, wanted: string | undefined): string {
 export function createStt(entry: SttEntry, options: CreateSttOptions): Stt {
   const { environment, clock, log, language, timeoutMs } = options;
   const model = sttModel(entry, options.model);
-  const { baseUrl, apiKey } = resolveService(entry, environment, options.region);
+  const { baseUrl, apiKey, keys, region } = resolveService(entry, environment, options.region);
   const chosen = { ...(language !== undefined && { language }), ...(timeoutMs !== undefined && { timeoutMs }) };
-  return STT_ADAPTERS[entry.dialect]!.make({ entry, baseUrl, apiKey, model, chosen, clock, log });
+  return STT_ADAPTERS[entry.dialect]!.make({ entry, baseUrl, apiKey, keys, region, model, chosen, clock, log });
 }
 
 /** For a service with an account; a server of one's own may want no key. */
-function keyed({ apiKey, model, chosen, clock, log }: SttMaking) {
+function keyed({ apiKey, model, chosen, clock, log }: Omit<SttMaking, 'region'>) {
   return { clock, log, model, apiKey: apiKey ?? 'none', ...chosen };
 }
 

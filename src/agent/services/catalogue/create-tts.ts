@@ -8,15 +8,19 @@ import { deepgramAura } from '../tts/http/deepgram-aura.ts';
 import { fish } from '../tts/http/fish.ts';
 import { googleVoice } from '../tts/http/google.ts';
 import { HTTP_VOICE_DEFAULTS, type HttpVoiceOptions } from '../tts/http/http-voice.ts';
+import { hume } from '../tts/http/hume.ts';
 import { inworld } from '../tts/http/inworld.ts';
 import { lmnt } from '../tts/http/lmnt.ts';
 import { minimax } from '../tts/http/minimax.ts';
 import { piper } from '../tts/http/piper.ts';
-import { type PollyOptions, polly } from '../tts/http/polly.ts';
+import { polly } from '../tts/http/polly.ts';
 import { rime } from '../tts/http/rime.ts';
+import { MURF_DEFAULTS, Murf } from '../tts/murf.ts';
 import { OpenAiCompatibleTts } from '../tts/openai-compatible.ts';
+import { SONIOX_TTS_DEFAULTS, SonioxTts } from '../tts/soniox.ts';
 import type { Tts } from '../tts.ts';
 import { modelOf } from './adapter.ts';
+import { awsOf } from './aws-account.ts';
 import { type Environment, resolveService } from './resolve.ts';
 import type { TtsEntry } from './schema.ts';
 
@@ -73,9 +77,18 @@ export const TTS_ADAPTERS: Readonly<Record<string, TtsAdapter>> = {
     model: ELEVENLABS_DEFAULTS.model,
     make: (making) => new ElevenLabs({ ...keyed(making), baseUrl: without(making, '/v1/text-to-speech') }),
   },
+  'soniox-tts': {
+    model: SONIOX_TTS_DEFAULTS.model,
+    make: (making) => new SonioxTts({ ...keyed(making), baseUrl: making.baseUrl }),
+  },
+  'murf-stream': {
+    model: MURF_DEFAULTS.model,
+    make: (making) => new Murf({ ...keyed(making), baseUrl: making.baseUrl }),
+  },
   'deepgram-speak': { model: 'aura-2', make: (making) => deepgramAura(asked(making)) },
   'rime-http': { model: 'arcana', make: (making) => rime(asked(making)) },
   'lmnt-bytes': { model: 'blizzard', make: (making) => lmnt(asked(making)) },
+  'hume-tts': { model: '1', make: (making) => hume(asked(making)) },
   'inworld-stream': { model: 'inworld-tts-1.5-mini', make: (making) => inworld(asked(making)) },
   'minimax-t2a': { model: 'speech-2.6-turbo', make: (making) => minimax(asked(making)) },
   'fish-tts': { model: 's1', make: (making) => fish(asked(making)) },
@@ -118,17 +131,6 @@ function keyed({ apiKey, model, voice, chosen, clock }: TtsMaking) {
 function asked({ entry, baseUrl, apiKey, model, voice, chosen, clock }: TtsMaking): HttpVoiceOptions {
   const { id: name, name: label } = entry;
   return { ...HTTP_VOICE_DEFAULTS, name, label, baseUrl, apiKey, model, voice, clock, ...chosen };
-}
-
-/** @throws ERR_CONFIG_INVALID at an address of one's own, whose region nobody knows */
-function awsOf({ keys, region, entry }: TtsMaking): Pick<PollyOptions, 'account' | 'region'> {
-  if (region === 'own') {
-    throw new AntipodeError('ERR_CONFIG_INVALID', `${entry.name} is signed for a region: name one.`, {
-      path: 'region',
-    });
-  }
-  const [accessKeyId = '', secretAccessKey = ''] = entry.keys.map((name) => keys[name]);
-  return { region, account: { accessKeyId, secretAccessKey } };
 }
 
 /** The address without the path that the adapter adds itself. */

@@ -8,7 +8,10 @@ import { type AntipodeError, asAntipodeError, type ErrorCode } from '../../../er
 import { LINK_DEFAULTS, Link, type LinkOptions } from './link.ts';
 
 /** Where a connection goes. */
-export type LinkTarget = Pick<LinkOptions, 'label' | 'url' | 'headers' | 'establishTimeoutMs' | 'heartbeatMs'>;
+export type LinkTarget = Pick<
+  LinkOptions,
+  'label' | 'url' | 'headers' | 'establishTimeoutMs' | 'heartbeatMs' | 'takesBinary'
+>;
 
 export interface LastingLinkHandlers {
   /** For the next connection. Throws when there may be none now: that counts as a try. */
@@ -117,6 +120,16 @@ export class LastingLink {
   /** Give this connection up as one that the service refuses; another is tried elsewhere, if there is one. */
   refuse(error: AntipodeError): void {
     this.#link?.refuse(error);
+  }
+
+  /** Leave this connection for another one, because we want that: it counts as no loss. */
+  renew(): void {
+    if (this.#closed || this.#link === null) return;
+    this.#link.close();
+    this.#link = null;
+    this.#established = false;
+    this.#awaySinceMs = this.#options.clock.now();
+    this.connect();
   }
 
   #ended(error: AntipodeError, final: boolean): void {

@@ -10,7 +10,7 @@ import { refusal } from '../refusal.ts';
 
 export interface LinkHandlers {
   opened(): void;
-  /** A text frame that is JSON. */
+  /** A frame that is JSON. */
   message(value: unknown): void;
   /** Once, unless closed by us. `final`: another try would end the same way, as with a refused key. */
   ended(error: AntipodeError, final: boolean): void;
@@ -31,6 +31,8 @@ export interface LinkOptions {
   maxBufferedBytes?: number;
   /** Bytes of one frame from the service. */
   maxFrameBytes?: number;
+  /** Its JSON comes in binary frames as well as in those of text. @defaultValue false */
+  takesBinary?: boolean;
 }
 
 export const LINK_DEFAULTS = {
@@ -38,6 +40,7 @@ export const LINK_DEFAULTS = {
   heartbeatMs: 10_000,
   maxBufferedBytes: 16_777_216,
   maxFrameBytes: 4_194_304,
+  takesBinary: false,
 } as const;
 
 /** After our close frame, until the connection is torn down. */
@@ -131,7 +134,7 @@ export class Link {
     this.#answered = true;
     let value: unknown;
     try {
-      if (isBinary) throw new SyntaxError('binary');
+      if (isBinary && !this.#options.takesBinary) throw new SyntaxError('binary');
       value = JSON.parse(data.toString());
     } catch (cause) {
       this.fail('ERR_SERVICE_FAILED', `${this.#options.label} sent what is no JSON.`, cause);

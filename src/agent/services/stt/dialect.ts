@@ -5,7 +5,7 @@
 
 import type { Timer } from '../../../clock.ts';
 import type { AntipodeError } from '../../../errors.ts';
-import type { SocketAddress } from '../service-socket.ts';
+import type { AddressSource, SocketAddress } from '../service-socket.ts';
 import type { SttTurnEndCause } from '../stt.ts';
 
 /** A word as a dialect reads it: seconds on the connection's own time line. */
@@ -19,13 +19,15 @@ export interface DialectWord {
 export interface SttDialect {
   /** For people, such as `Deepgram`. */
   readonly service: string;
-  address(): SocketAddress;
+  address(): SocketAddress | AddressSource;
   /** Of one connection. */
   session(link: DialectLink): DialectSession;
   /** Nothing sent for so long, and `keepAlive()` is called; null when the service doesn't mind. */
   readonly keepAliveMs: number | null;
   /** `finalize` may be asked in the middle of an utterance: it costs nothing and the stream goes on. @defaultValue false */
   readonly finalizesInMidStream?: boolean;
+  /** Reads a service whose messages are binary frames; throws on what makes no sense. */
+  readBinary?(bytes: Buffer): unknown;
 }
 
 /** What the stream asks of a dialect. */
@@ -44,12 +46,16 @@ export interface DialectSession {
   keepAlive(): void;
   /** Last words before the socket is closed. */
   goodbye(): void;
+  /** The service closed the connection in good order. True when that was asked for, and what it means is done. */
+  closed?(): boolean;
 }
 
 /** What a dialect may do. Times are of the connection, in seconds. */
 export interface DialectLink {
   sendJson(message: unknown): void;
   sendBinary(bytes: Buffer): void;
+  /** A text frame that is not JSON. */
+  sendText(words: string): void;
   ready(): void;
   /** Seconds of audio, silence included, that were sent on this connection. */
   readonly sentSeconds: number;

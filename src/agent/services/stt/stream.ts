@@ -143,6 +143,7 @@ export class SocketSttStream implements SttStream {
       address: dialect.address(),
       clock,
       connectTime,
+      readBinary: dialect.readBinary ?? null,
       ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
       ...(maxBufferedBytes !== undefined && { maxBufferedBytes }),
       handlers: {
@@ -157,7 +158,7 @@ export class SocketSttStream implements SttStream {
           }
         },
         malformed: () => current() && this.#malformed(connection, null),
-        ended: (end) => current() && this.#ended(connection, end),
+        ended: (end) => current() && this.#socketEnded(connection, end),
       },
     });
     const timers = new Set<Timer>();
@@ -186,6 +187,7 @@ export class SocketSttStream implements SttStream {
     return {
       sendJson: (message) => of().socket.sendJson(message),
       sendBinary: (bytes) => of().socket.sendBinary(bytes),
+      sendText: (words) => of().socket.sendText(words),
       ready: () => present() && this.#ready(of()),
       get sentSeconds() {
         return of().sent / EAR_SAMPLE_RATE;
@@ -302,7 +304,12 @@ export class SocketSttStream implements SttStream {
     this.#fail(new AntipodeError('ERR_SERVICE_FAILED', `${dialect.service} makes no sense.`, { cause }));
   }
 
-  #ended(connection: Connection, end: SocketEnd): void {
+  #socketEnded(connection: Connection, end: SocketEnd): void {
+    if (end.isOrderly && connection.session.closed?.()) return;
+    this.#ended(connection, end);
+  }
+
+  #ended(connection: Connection, end: Pick<SocketEnd, 'error' | 'worthRetrying'>): void {
     const { log, dialect } = this.#options;
     this.#disconnect(true);
     if (!end.worthRetrying || !connection.ready || this.#retried || this.#handlers === null) {

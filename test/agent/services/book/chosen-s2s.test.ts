@@ -5,6 +5,7 @@ import type { S2s } from '../../../../src/agent/services/s2s.ts';
 import { systemClock } from '../../../../src/clock.ts';
 import { configSchema } from '../../../../src/config/index.ts';
 import { createMetrics, silentLogger } from '../../../../src/telemetry/index.ts';
+import { FakeGeminiLive } from '../../../fakes/gemini-live.ts';
 import { FakeRealtimeConversation } from '../../../fakes/openai-realtime-conversation.ts';
 import { RecordedSession } from '../s2s/recorded-session.ts';
 
@@ -87,5 +88,18 @@ describe('the chosen speech-to-speech services', () => {
     for (const type of ['ping', 'ping', 'pong']) well.dialog.say({ type });
     const count = () => metric('antipode_service_unknown_events_total{kind="s2s",service="openai"}');
     await expect.poll(count, { timeout: 10_000 }).toMatch(/ 3$/);
+  });
+
+  test('let one of another dialect stand alone, and refuse it among others', async () => {
+    const fake = await FakeGeminiLive.start();
+    closing.push(() => fake.close());
+    const environment = { GEMINI_API_KEY: fake.apiKey, OPENAI_API_KEY: 'k' };
+    const { all } = choose(['gemini-live'], environment);
+    expect(all.all?.name).toBe('gemini-live');
+    expect(all.within(['gemini-live@global']).s2s).toBe(all.all);
+    expect(all.within(['openai@eu']).s2s).toBeNull();
+    expect(() => choose(['openai', 'gemini-live'], environment)).toThrow(
+      expect.objectContaining({ code: 'ERR_CONFIG_INVALID', message: expect.stringContaining('choose it alone') }),
+    );
   });
 });

@@ -154,9 +154,9 @@ describe('a service', () => {
     ],
     [
       'without an adapter',
-      { ANTIPODE_STT: 'gladia', GLADIA_API_KEY: 'g' },
+      { ANTIPODE_STT: 'google', GOOGLE_APPLICATION_CREDENTIALS: 'g' },
       'services.stt.0',
-      'nothing here speaks "gladia-v2"',
+      'nothing here speaks "google-grpc"',
     ],
     ['without a voice', { ANTIPODE_TTS: 'cartesia', CARTESIA_API_KEY: 'c' }, 'services.tts.0', 'needs a voice'],
     ['without a model', { ANTIPODE_LLM: 'ollama' }, 'services.llm.0', 'has no model of its own'],

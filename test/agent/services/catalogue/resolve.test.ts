@@ -150,9 +150,9 @@ describe('speech', () => {
     expect(() => createStt(deepgram, { environment: {}, clock, log })).toThrow(
       'Deepgram is not configured: set DEEPGRAM_API_KEY.',
     );
-    const gladia = catalogue.get('stt', 'gladia')!;
-    expect(() => createStt(gladia, { ...environmentOf(gladia), clock, log })).toThrow(
-      /nothing here speaks "gladia-v2"/,
+    const google = catalogue.get('stt', 'google')!;
+    expect(() => createStt(google, { ...environmentOf(google), clock, log })).toThrow(
+      /nothing here speaks "google-grpc"/,
     );
     const cartesia = catalogue.get('tts', 'cartesia')!;
     expect(() => createTts(cartesia, { ...environmentOf(cartesia), clock })).toThrow(

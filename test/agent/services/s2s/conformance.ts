@@ -27,6 +27,10 @@ export interface S2sSubject {
   context(): string[];
   /** Calls this tool when it hears `seven`, and says `The tool says {result}.` with what it answered. */
   readonly toolName: string;
+  /** It cannot be told to forget: what was said before something was cut off is told anew, as text. */
+  readonly rewinds?: boolean;
+  /** It keeps its own memory of a conversation whose connection was lost at rest. */
+  readonly resumes?: boolean;
   /** Refuse connections with this status. */
   refuse(status: number): void;
   /** Take everything and never answer. */
@@ -171,7 +175,7 @@ export function s2sConformance(name: string, start: (options: S2sSubjectOptions)
       call.asks(['two']);
       await call.replies(2);
       expect(subject.context()).toEqual([
-        'user: one [300 ms]',
+        subject.rewinds ? 'user: one' : 'user: one [300 ms]',
         'user: two [300 ms]',
         'assistant: You said two. [650 ms]',
       ]);
@@ -230,8 +234,9 @@ export function s2sConformance(name: string, start: (options: S2sSubjectOptions)
       call.asks(['two']);
       await call.replies(2);
       expect(subject.context()).toEqual([
-        'user: one',
-        'assistant: You said one.',
+        ...(subject.resumes
+          ? ['user: one [300 ms]', 'assistant: You said one. [650 ms]']
+          : ['user: one', 'assistant: You said one.']),
         'user: two [300 ms]',
         'assistant: You said two. [650 ms]',
       ]);

@@ -7,7 +7,7 @@ export interface HearingSubjectOptions {
   stt: StreamingStt;
   fake: { readonly server: HearingServer; close(): Promise<void> };
   /** A message of the protocol whose fields are of other types. */
-  wrongShape: string;
+  wrongShape: string | Buffer;
   stall(): void;
   askedForWords(): boolean;
 }

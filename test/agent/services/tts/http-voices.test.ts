@@ -5,6 +5,7 @@ import { deepgramAura } from '../../../../src/agent/services/tts/http/deepgram-a
 import { fish } from '../../../../src/agent/services/tts/http/fish.ts';
 import { googleVoice } from '../../../../src/agent/services/tts/http/google.ts';
 import type { HttpVoice, HttpVoiceOptions } from '../../../../src/agent/services/tts/http/http-voice.ts';
+import { hume } from '../../../../src/agent/services/tts/http/hume.ts';
 import { inworld } from '../../../../src/agent/services/tts/http/inworld.ts';
 import { lmnt } from '../../../../src/agent/services/tts/http/lmnt.ts';
 import { minimax } from '../../../../src/agent/services/tts/http/minimax.ts';
@@ -152,6 +153,25 @@ const VENDORS: Readonly<Record<string, Vendor>> = {
         return `${JSON.stringify({ result: { audioContent, timestampInfo: { wordAlignment } } })}\n`;
       },
       malformed: '{"result": {"audioContent": 7}}\n',
+    },
+  },
+  Hume: {
+    create: hume,
+    fake: {
+      path: '/v1/speak',
+      sampleRate: 48_000,
+      isOurs: header('x-hume-api-key', (key) => key),
+      textOf: (body) => {
+        const { utterances, ...rest } = JSON.parse(body);
+        const isFit =
+          JSON.stringify(rest) ===
+          '{"version":"a-model","strip_headers":true,"instant_mode":true,"format":{"type":"pcm"}}';
+        const [{ text, voice }] = utterances;
+        return isFit && JSON.stringify(voice) === '{"name":"a-voice","provider":"HUME_AI"}' ? text : null;
+      },
+      contentType: 'application/json',
+      pack: ({ pcm }) => `${JSON.stringify({ type: 'audio', audio: bytesOf(pcm).toString('base64') })}\n`,
+      malformed: '{"audio": 7}\n',
     },
   },
   MiniMax: {

@@ -8,6 +8,7 @@ import type { ServiceServerOptions } from '../../service-server.ts';
 import type { SpeechChunk, SpokenWord, SynthesizeOptions, Tts } from '../../tts.ts';
 import { type AudioReader, PcmReader, WavReader } from '../../wav.ts';
 import { piecesOf } from '../pieces.ts';
+import { Halver } from './halver.ts';
 
 /** What a part of a packed answer holds. */
 export interface VoicePart {
@@ -23,8 +24,10 @@ export interface HttpVoiceDialect {
   readonly maxCharacters: number;
   readonly headers: HttpServiceOptions['headers'];
   question(text: string): HttpQuestion;
-  /** `wav`: a file; `wavs`: a small file in each part. */
-  readonly sound: { readonly form: 'pcm'; readonly sampleRate: number } | { readonly form: 'wav' | 'wavs' };
+  /** `wav`: a file; `wavs`: a small file in each part. Sound of a rate that nobody needs may be halved. */
+  readonly sound:
+    | { readonly form: 'pcm'; readonly sampleRate: number; readonly isHalved?: boolean }
+    | { readonly form: 'wav' | 'wavs' };
   /**
    * How the sound is packed: bytes as they are, or parts of JSON that `read` unpacks. Events are server-sent ones.
    * @throws StreamedRefusal for a failure that the service tells in its answer; a ZodError for another shape
@@ -93,17 +96,24 @@ export class HttpVoice implements Tts {
   async *#speak(text: string, signal: AbortSignal, beforeMs: number): AsyncIterable<SpeechChunk> {
     const { sound } = this.#dialect;
     const whole: AudioReader = sound.form === 'pcm' ? new PcmReader(sound.sampleRate) : new WavReader();
-    let sampleRate = sound.form === 'pcm' ? sound.sampleRate : null;
+    const halver = sound.form === 'pcm' && sound.isHalved ? new Halver() : null;
+    let sampleRate = sound.form === 'pcm' ? sound.sampleRate / (halver === null ? 1 : 2) : null;
     let early: SpokenWord[] = [];
+    let hasSounded = false;
     for await (const { bytes, words } of this.#parts(text, signal)) {
       if (words) early.push(...words.map((word) => later(word, beforeMs)));
       const reader = sound.form === 'wavs' ? new WavReader() : whole;
-      const audio = bytes === undefined || bytes.length === 0 ? null : reader.push(bytes);
+      const read = bytes === undefined || bytes.length === 0 ? null : reader.push(bytes);
+      const audio =
+        read === null || halver === null ? read : { pcm: halver.process(read.pcm), sampleRate: sampleRate! };
       if (audio === null || audio.pcm.length === 0) continue;
       sampleRate = audio.sampleRate;
+      hasSounded = true;
       yield early.length > 0 ? { ...audio, words: early } : audio;
       early = [];
     }
+    const last = halver?.flush() ?? null;
+    if (last !== null && last.length > 0 && hasSounded) yield { pcm: last, sampleRate: sampleRate! };
     if (early.length > 0 && sampleRate !== null) yield { pcm: new Int16Array(0), sampleRate, words: early };
   }
 
