@@ -8,15 +8,23 @@ import type { VoiceFrame } from '../frames.ts';
 /** An ear that has given nothing for so long is taken to have fallen silent then. */
 const STALLED_AFTER_MS = 300;
 const STEP_MS = 64;
+/** A timer that wakes up so late tells of a process that stood still: what came meanwhile is not read yet. */
+const LATE_MS = 100;
 
 export class StalledEar {
   readonly #clock: Clock;
   readonly #onSilence: (frame: VoiceFrame) => void;
   #timer: Timer | null = null;
+  #soundAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock, onSilence: (frame: VoiceFrame) => void) {
     this.#clock = clock;
     this.#onSilence = onSilence;
+  }
+
+  /** The ear has given something. Sound that voice activity has not judged yet is no silence. */
+  sound(): void {
+    this.#soundAtMs = this.#clock.now();
   }
 
   /** The last real window, after which silence matters or does not. */
@@ -26,7 +34,15 @@ export class StalledEar {
   }
 
   #wait(last: VoiceFrame, lastAtMs: number, delayMs: number): Timer {
+    const dueMs = this.#clock.now() + delayMs;
     return this.#clock.setTimeout(() => {
+      const nowMs = this.#clock.now();
+      const soundAtMs = nowMs - dueMs > LATE_MS ? nowMs : this.#soundAtMs;
+      const leftMs = soundAtMs + STALLED_AFTER_MS - nowMs;
+      if (leftMs > 0) {
+        this.#timer = this.#wait(last, Math.max(lastAtMs, soundAtMs), leftMs);
+        return;
+      }
       const silentMs = last.silentMs + this.#clock.now() - lastAtMs - STALLED_AFTER_MS;
       this.#timer = this.#wait(last, lastAtMs, STEP_MS);
       this.#onSilence({

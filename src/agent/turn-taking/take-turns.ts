@@ -129,6 +129,7 @@ class TakeTurns implements Stage {
         this.#step({ type: 'text' }, frame.atMs);
         return;
       case 'caller-audio':
+        this.#ear.sound();
         this.#othersWait = frame.audio.othersWait ?? false;
         this.#passFloor(frame.audio);
         this.#watch.audio?.(frame);
