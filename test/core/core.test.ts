@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -71,6 +70,20 @@ async function setUp() {
   return { core, agents, metrics, client, pop, close };
 }
 
+/** The next event of this name; others come between. */
+function told<E extends CoreEventTuple[0]>(
+  client: ControlClient,
+  event: E,
+): Promise<Extract<CoreEventTuple, [E, unknown]>> {
+  return new Promise((resolve) => {
+    client.on('event', function heard(...tuple: CoreEventTuple) {
+      if (tuple[0] !== event) return;
+      client.off('event', heard);
+      resolve(tuple as Extract<CoreEventTuple, [E, unknown]>);
+    });
+  });
+}
+
 /** Speaks a tone in real time, a packet every 20 ms, until `done` settles. */
 async function speakUntil(done: Promise<unknown>, speak: (payload: Uint8Array) => void): Promise<void> {
   const encoder = await createOpusEncoder({ sampleRate: 16_000 });
@@ -136,9 +149,9 @@ describe('Core', () => {
     await speakUntil(caller.hears(10), (payload) => caller.speak(payload));
     const { pid } = (await core.stats()).workers[0] as { pid: number };
 
-    const told = once(client, 'event') as Promise<[string, { pipeId: string }]>;
+    const closed = told(client, 'pipe.closed');
     process.kill(pid, 'SIGKILL');
-    expect(await told).toEqual(['pipe.closed', { pipeId: 'pipe-1' }]);
+    expect(await closed).toEqual(['pipe.closed', { pipeId: 'pipe-1' }]);
     const before = caller.heard.length;
     const last = caller.heard.at(-1);
     await pop.openPipe();
@@ -172,10 +185,9 @@ describe('Core', () => {
     const progressed = new Promise((resolve) => mouth.on('progressed', resolve));
     client.send('session.played', { ...caller.name, timestamp: third, frames: 2 });
     expect(await progressed).toEqual({ utterance, playedMs: 40, writtenMs: 1_000, complete: false });
-    const told = once(client, 'event') as Promise<[string, { beforeTimestamp: number }]>;
+    const flushed = told(client, 'session.flush');
     expect(mouth.flush()).toEqual([{ utterance, playedMs: 40, writtenMs: 1_000, complete: false }]);
-    const [event, data] = await told;
-    expect(event).toBe('session.flush');
+    const [, data] = await flushed;
     expect((data.beforeTimestamp - third) % 960).toBe(0);
     expect((data.beforeTimestamp - third) | 0).toBeGreaterThan(0);
     await close();
@@ -187,9 +199,9 @@ describe('Core', () => {
     await caller.attach('echo');
     await caller.ready();
     const { pid } = (await core.stats()).workers[0] as { pid: number };
-    const told = once(client, 'event');
+    const ended = told(client, 'session.ended');
     const closing = [close(), core.close({ code: 'node-shutdown', reason: 'Twice.' })];
-    expect(await told).toEqual([
+    expect(await ended).toEqual([
       'session.ended',
       { sessionId: 's1', epoch: 1, end: { code: 'node-shutdown', reason: 'The test is over.' } },
     ]);

@@ -1,6 +1,6 @@
 /** What a core does when a POP of its sessions is gone: it waits, and goes on for the POP by which a caller comes back. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { CoreEventName, MediaWorker, PopPeer } from '../../src/backbone/index.ts';
+import type { CoreEventData, CoreEventName, MediaWorker, PopPeer } from '../../src/backbone/index.ts';
 import { systemClock } from '../../src/clock.ts';
 import { CoreMetrics } from '../../src/core/core-metrics.ts';
 import { NodeClock } from '../../src/core/node-clock.ts';
@@ -18,6 +18,8 @@ class Peer implements PopPeer {
   readonly nodeId: string;
   readonly region = 'local';
   readonly told: [CoreEventName, Record<string, unknown>][] = [];
+  /** Takes the journal, as a POP does. */
+  onJournal: (data: CoreEventData<'session.journal'>) => void = () => {};
 
   constructor(nodeId: string) {
     this.nodeId = nodeId;
@@ -27,6 +29,7 @@ class Peer implements PopPeer {
   }
   send(event: CoreEventName, data: object): void {
     this.told.push([event, data as Record<string, unknown>]);
+    if (event === 'session.journal') this.onJournal(data as CoreEventData<'session.journal'>);
   }
   close(): void {}
   of(event: CoreEventName): Record<string, unknown>[] {
@@ -54,6 +57,9 @@ describe('a core whose POP is gone', () => {
   async function popOf(peer: Peer): Promise<ScriptedPop> {
     const ask: Ask = async (method, data) => host.request(peer, method, data);
     host.peerOpened(peer);
+    peer.onJournal = ({ sessionId, epoch, from, notes }) => {
+      queueMicrotask(() => host.event(peer, 'session.journaled', { sessionId, epoch, to: from + notes.length - 1 }));
+    };
     const pop = new ScriptedPop(popWorker, ask);
     await pop.openPipe();
     return pop;
