@@ -121,7 +121,10 @@ export class FakeCall {
 
   coreEvent([name, data]: CoreEventTuple, atMs: number): void {
     if (name === 'session.flush') this.#writer.flush(data.beforeTimestamp);
-    else if (name === 'session.ended') this.#ended = `${data.end.code}: ${data.end.reason}`;
+    else if (name === 'session.journal') {
+      const { sessionId, epoch, from, notes } = data;
+      this.#options.client.send('session.journaled', { sessionId, epoch, to: from + notes.length - 1 });
+    } else if (name === 'session.ended') this.#ended = `${data.end.code}: ${data.end.reason}`;
     else if (name === 'session.event') {
       const { event } = data;
       if (event.type === 'custom')

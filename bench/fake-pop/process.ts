@@ -48,12 +48,7 @@ answerParent<FakePopAsk>(async (ask) => {
         metrics: createMetrics({ processMetrics: false }),
         requestTimeoutMs: REQUEST_TIMEOUT_MS,
       });
-      const control = client;
       client.on('event', (...event: CoreEventTuple) => {
-        if (event[0] === 'session.journal') {
-          const { sessionId, epoch, from, notes } = event[1];
-          control.send('session.journaled', { sessionId, epoch, to: from + notes.length - 1 });
-        }
         if ('sessionId' in event[1]) calls.get(event[1].sessionId)?.coreEvent(event, performance.now());
       });
       pipe = await FakePipe.open(client);

@@ -56,6 +56,8 @@ export type ControlClientEvents = {
   suspected: [];
   /** It was only late. */
   heard: [];
+  /** Nobody listens where the core was: its process is gone. Comes after `down`, with each attempt that finds it so. */
+  refused: [];
 };
 
 /** A channel that was up for less than this doesn't start the back-off anew. */
@@ -328,6 +330,7 @@ export class ControlClient extends EventEmitter<ControlClientEvents> {
         if (this.closed) return;
         const { code, message } = asAntipodeError(error);
         log.warn({ core: expectNodeId, code, message, attempts: this.#attempts }, 'the core is still out of reach');
+        if (isRefused(error)) this.#guard(() => this.emit('refused'));
       }
     }
     log.info({ core: expectNodeId, attempts: this.#attempts, way: this.way }, 'the control channel is up again');
@@ -356,4 +359,12 @@ export class ControlClient extends EventEmitter<ControlClientEvents> {
 function closedBy(reason: AntipodeError): AntipodeError {
   if (reason.code === 'ERR_BACKBONE_CLOSED') return reason;
   return new AntipodeError('ERR_BACKBONE_CLOSED', reason.message, { cause: reason });
+}
+
+/** The machine answers, and has nobody at this port. */
+function isRefused(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ('code' in cause && cause.code === 'ECONNREFUSED') return true;
+  }
+  return false;
 }

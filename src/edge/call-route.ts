@@ -298,6 +298,13 @@ export class CallRoute implements SeatListener {
     this.#graceTimer = this.#options.clock.setTimeout(() => this.#coreGone('core-lost'), this.#options.takeOverGraceMs);
   }
 
+  /** Its process is gone: there is nothing to wait for, when another core may have the call. */
+  channelRefused(seat: CallSeat): void {
+    if (seat !== this.#place.seat || !this.#mayMove) return;
+    this.#graceTimer?.cancel();
+    this.#coreGone('core-lost');
+  }
+
   /** The core was only late: nothing was lost. */
   channelHeard(seat: CallSeat): void {
     if (seat !== this.#place.seat) return;

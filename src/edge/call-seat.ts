@@ -24,6 +24,7 @@ export interface SeatListener {
   pipeGone(seat: CallSeat, pipe: MediaPipe): void;
   pipeBetter(seat: CallSeat, pipe: MediaPipe): void;
   channelDown(seat: CallSeat): void;
+  channelRefused(seat: CallSeat): void;
   channelHeard(seat: CallSeat): void;
   channelBack(seat: CallSeat): Promise<void>;
   coreLost(seat: CallSeat): void;
@@ -238,6 +239,10 @@ export class CallSeat implements LinkSession {
 
   pipeBetter(pipe: MediaPipe): void {
     this.#options.listener.pipeBetter(this, pipe);
+  }
+
+  channelRefused(): void {
+    this.#options.listener.channelRefused(this);
   }
 
   channelDown(): void {

@@ -42,6 +42,8 @@ export interface LinkSession {
   pipeBetter?(pipe: MediaPipe): void;
   /** The channel is down, or the core has been silent for so long that it may be gone. */
   channelDown?(): void;
+  /** The channel is down, and nobody listens where the core was: it need not be waited for. */
+  channelRefused?(): void;
   /** The core was only late. As `channelBack` where it is absent. */
   channelHeard?(): void;
   /** The channel was away for too long. */
@@ -118,6 +120,7 @@ export class CoreLink {
     client.on('up', () => this.#onUp());
     client.on('suspected', () => this.#tellDown());
     client.on('heard', () => this.#onHeard());
+    client.on('refused', () => this.#each((session) => session.channelRefused?.()));
   }
 
   /** @throws as ControlClient.connect */

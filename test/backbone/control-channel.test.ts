@@ -193,6 +193,8 @@ describe('a control channel that is lost', () => {
     const clock = new FakeClock();
     const pop = await backbone.dial({ clock });
     const down = once(pop, 'down');
+    let refused = 0;
+    pop.on('refused', () => refused++);
     await backbone.server.close();
     await down;
     const { port } = backbone.server;
@@ -204,6 +206,8 @@ describe('a control channel that is lost', () => {
       clock.advance(1);
       await failedAttempt(clock);
     }
+    // Each time the machine answered that nobody listens.
+    expect(refused).toBe(7);
     await using revived = await Backbone.start({ port }, backbone.ca);
     const up = once(pop, 'up');
     clock.advance(5_000);
