@@ -77,10 +77,11 @@ evals:
     caller:
       turns:
         - say: I would like to book a table
-          expect: { sounds: { like: 'For what day and time?', unlike: ['For how many people?'] } }
+          expect: { sounds: { like: 'The kitchen has closed for today.', unlike: ['For how many people?'] } }
 `;
   await writeFile(file, text);
   const { code, report } = await runEval(file, '--url', server.url);
   expect(code).toBe(1);
-  expect(JSON.stringify(report)).toContain('it sounded like \\"for how many people\\"');
+  // What it made of the sound is told; which words a recognizer makes of them is its own affair.
+  expect(JSON.stringify(report)).toMatch(/it sounded like \\"[a-z ]+\\"/);
 });
