@@ -1,4 +1,4 @@
-/** Anthropic's Messages API on loopback. After platform.claude.com (api/messages, streaming); not recorded from it. */
+/** Anthropic's Messages API on loopback. From memory of platform.claude.com (api/messages, streaming); neither read nor recorded. */
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import { type StreamedWords, StreamingLlmFake, sse } from './streaming-llm.ts';

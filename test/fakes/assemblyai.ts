@@ -1,4 +1,4 @@
-/** AssemblyAI's streaming version 3 on loopback. After assemblyai.com/docs; not recorded from the service. */
+/** AssemblyAI's streaming version 3 on loopback. From memory of assemblyai.com/docs; neither read nor recorded. */
 import type { HeardTone } from './tone-words.ts';
 import { joined, msOf, startWordsFake, WordsDialog, type WordsFake } from './words-dialog.ts';
 

@@ -1,4 +1,4 @@
-/** ElevenLabs Scribe v2 in real time on loopback. After elevenlabs.io/docs; not recorded from the service. */
+/** ElevenLabs Scribe v2 in real time on loopback. From memory of elevenlabs.io/docs; neither read nor recorded. */
 import type { HeardTone } from './tone-words.ts';
 import { joined, startWordsFake, WordsDialog, type WordsFake } from './words-dialog.ts';
 

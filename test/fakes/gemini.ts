@@ -1,4 +1,4 @@
-/** Google's `streamGenerateContent` on loopback. After ai.google.dev (api/generate-content); not recorded from it. */
+/** Google's `streamGenerateContent` on loopback. From memory of ai.google.dev (api/generate-content); neither read nor recorded. */
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import { type StreamedWords, StreamingLlmFake, sse } from './streaming-llm.ts';

@@ -1,4 +1,4 @@
-/** OpenAI's Responses API on loopback. After the types of the `openai` package; not recorded from it. */
+/** OpenAI's Responses API on loopback. From memory of the types of the `openai` package; neither read nor recorded. */
 import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import { type StreamedWords, StreamingLlmFake, sse } from './streaming-llm.ts';

@@ -1,4 +1,4 @@
-/** Soniox's real-time WebSocket on loopback. After soniox.com/docs; not recorded from the service. */
+/** Soniox's real-time WebSocket on loopback. From memory of soniox.com/docs; neither read nor recorded. */
 import type { HeardTone } from './tone-words.ts';
 import { msOf, startWordsFake, WordsDialog, type WordsFake } from './words-dialog.ts';
 

@@ -1,4 +1,4 @@
-/** Speechmatics' real-time API on loopback. After docs.speechmatics.com (rt-api-ref); not recorded from the service. */
+/** Speechmatics' real-time API on loopback. From memory of docs.speechmatics.com (rt-api-ref); neither read nor recorded. */
 import type { HeardTone } from './tone-words.ts';
 import { joined, secondsOf, startWordsFake, WordsDialog, type WordsFake } from './words-dialog.ts';
 

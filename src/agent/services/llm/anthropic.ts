@@ -1,7 +1,8 @@
 /**
  * Claude by Anthropic's own Messages API, streamed: where a request may say in which country the model runs, which the
- * layer that speaks OpenAI's dialect has not. By platform.claude.com: api/messages, build-with-claude/streaming,
- * manage-claude/data-residency (read in November 2026); tested against a fake that speaks it.
+ * layer that speaks OpenAI's dialect has not. Its regions by platform.claude.com
+ * (manage-claude/data-residency, read in November 2026), its messages from memory of that documentation; tested against a
+ * fake that speaks them so.
  */
 import { z } from 'zod';
 import { AntipodeError } from '../../../errors.ts';

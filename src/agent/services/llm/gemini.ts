@@ -1,10 +1,11 @@
 /**
  * Gemini by Google's own `streamGenerateContent`, by an API key (Gemini API) or by an account (Vertex AI, in a region).
- * By ai.google.dev: api/generate-content, gemini-api/docs/function-calling and thought-signatures (read in November
- * 2026); tested against a fake that speaks it.
+ * Written from memory of the vendor's documentation (ai.google.dev), which was not read for it: check it before you
+ * rely on it. Tested against a fake that speaks it so.
  *
  * Newer models want each call of a tool back with the signature of the thought behind it. A conversation that another
- * service, or another core, began has none: the value that Google documents for such histories stands in its place.
+ * service, or another core, began has none: a value that clients of others send in its place stands for it
+ * (strands-agents/sdk-python, pull request 1298).
  */
 import { z } from 'zod';
 import { AntipodeError } from '../../../errors.ts';

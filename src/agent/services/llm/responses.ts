@@ -1,7 +1,7 @@
 /**
  * OpenAI's Responses API, streamed: what its newer models want for tools beside thinking. Nothing is kept at the service
- * (`store: false`); the whole conversation goes with each request. By the types of the `openai` package
- * (resources/responses); tested against a fake that speaks it.
+ * (`store: false`); the whole conversation goes with each request. Requests by the types of the
+ * `openai` package, events from memory of them; tested against a fake that speaks them so.
  */
 import type { OpenAI } from 'openai';
 import { z } from 'zod';

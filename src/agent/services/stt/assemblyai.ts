@@ -1,7 +1,7 @@
 /**
  * Speech to text by AssemblyAI's streaming endpoint, version 3: turns that the service ends, or that we end by
- * ForceEndpoint. By assemblyai.com/docs (api-reference/streaming-api/streaming-api, universal-streaming, read in November
- * 2026); tested against a fake that speaks it.
+ * ForceEndpoint. Written from memory of the vendor's documentation (assemblyai.com/docs), which was not read for it:
+ * check it before you rely on it. Tested against a fake that speaks it so.
  *
  * A ForceEndpoint without words since the last turn may go unanswered: the stream is then ended in good order, which is
  * always answered, and the next utterance takes another.

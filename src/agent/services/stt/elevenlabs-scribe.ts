@@ -1,7 +1,8 @@
 /**
  * Speech to text by ElevenLabs Scribe v2 in real time: audio is sent as it is spoken and committed when the turn ends,
- * by us or, heard continuously, by the service's own voice activity. By elevenlabs.io/docs
- * (api-reference/speech-to-text/v-1-speech-to-text-realtime, read in November 2026); tested against a fake that speaks it.
+ * by us or, heard continuously, by the service's own voice activity. Written from memory of the vendor's documentation
+ * (elevenlabs.io/docs), which was not read for it: check it before you rely on it. Tested against a fake that speaks it
+ * so.
  */
 import { z } from 'zod';
 import type { Clock } from '../../../clock.ts';

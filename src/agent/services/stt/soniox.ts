@@ -1,7 +1,8 @@
 /**
- * Speech to text by Soniox's WebSocket. Words come as tokens, parts of words among them, that are final or not; a stream
- * is finalized on demand without being closed. By soniox.com/docs (stt/api-reference/websocket-api, rt/manual-finalization,
- * rt/endpoint-detection, read in November 2026); tested against a fake that speaks it. The key goes in the first message.
+ * Speech to text by Soniox's WebSocket. Words come as tokens, parts of words among them, that are final or not; a
+ * stream is finalized on demand without being closed. The key goes in the first message. Written from memory of the
+ * vendor's documentation (soniox.com/docs), which was not read for it: check it before you rely on it. Tested against a
+ * fake that speaks it so.
  */
 import { z } from 'zod';
 import type { Clock } from '../../../clock.ts';

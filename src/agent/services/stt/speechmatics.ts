@@ -1,7 +1,8 @@
 /**
  * Speech to text by Speechmatics in real time (version 2). An utterance is ended by ForceEndOfUtterance; one that it
- * leaves unanswered is ended with its stream, which always is. By docs.speechmatics.com (rt-api-ref, read in November
- * 2026); tested against a fake that speaks it.
+ * leaves unanswered is ended with its stream, which always is. Written from memory of the vendor's documentation
+ * (docs.speechmatics.com), which was not read for it: check it before you rely on it. Tested against a fake that speaks
+ * it so.
  */
 import { z } from 'zod';
 import type { Clock, Timer } from '../../../clock.ts';

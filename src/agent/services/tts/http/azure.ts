@@ -1,7 +1,7 @@
 /**
  * Azure's neural voices by the REST endpoint of a region, which streams. The voice is the vendor's whole name, such as
- * `en-US-AvaMultilingualNeural`. By learn.microsoft.com (azure/ai-services/speech-service/rest-text-to-speech, November
- * 2026).
+ * `en-US-AvaMultilingualNeural`. Written from memory of the vendor's documentation (learn.microsoft.com), which was not
+ * read for it: check it before you rely on it. Tested against a fake that speaks it so.
  */
 import { HttpVoice, type HttpVoiceOptions } from './http-voice.ts';
 

@@ -1,6 +1,7 @@
 /**
- * Deepgram Aura by `/v1/speak`. The voice is the vendor's whole name, such as `aura-2-thalia-en`. By
- * developers.deepgram.com (reference/text-to-speech/speak-request, read in November 2026).
+ * Deepgram Aura by `/v1/speak`. The voice is the vendor's whole name, such as `aura-2-thalia-en`. Written from memory
+ * of the vendor's documentation (developers.deepgram.com), which was not read for it: check it before you rely on it.
+ * Tested against a fake that speaks it so.
  */
 import { HttpVoice, type HttpVoiceOptions } from './http-voice.ts';
 

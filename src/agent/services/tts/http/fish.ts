@@ -1,4 +1,8 @@
-/** Fish Audio by `/v1/tts`. The voice is the id of a model of a voice. By docs.fish.audio (api-reference, November 2026). */
+/**
+ * Fish Audio by `/v1/tts`. The voice is the id of a model of a voice. Written from memory of the vendor's documentation
+ * (docs.fish.audio), which was not read for it: check it before you rely on it. Tested against a fake that speaks it
+ * so.
+ */
 import { HttpVoice, type HttpVoiceOptions } from './http-voice.ts';
 
 const SAMPLE_RATE = 24_000;

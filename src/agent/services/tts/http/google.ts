@@ -1,6 +1,7 @@
 /**
- * Google Cloud's voices by `text:synthesize`: the answer comes as a whole. By an API key. The voice is the vendor's whole
- * name, such as `en-US-Chirp3-HD-Achernar`. By cloud.google.com (text-to-speech/docs/reference/rest, November 2026).
+ * Google Cloud's voices by `text:synthesize`: the answer comes as a whole. By an API key. The voice is the vendor's
+ * whole name, such as `en-US-Chirp3-HD-Achernar`. Written from memory of the vendor's documentation (cloud.google.com),
+ * which was not read for it: check it before you rely on it. Tested against a fake that speaks it so.
  */
 import { z } from 'zod';
 import { HttpVoice, type HttpVoiceOptions } from './http-voice.ts';

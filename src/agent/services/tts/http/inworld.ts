@@ -1,6 +1,7 @@
 /**
- * Inworld by `voice:stream`: lines of JSON, each with a piece of sound as a small WAV file, and the times of words. By
- * docs.inworld.ai (api-reference/ttsAPI, read in November 2026).
+ * Inworld by `voice:stream`: lines of JSON, each with a piece of sound as a small WAV file, and the times of words.
+ * Written from memory of the vendor's documentation (docs.inworld.ai), which was not read for it: check it before you
+ * rely on it. Tested against a fake that speaks it so.
  */
 import { z } from 'zod';
 import { StreamedRefusal } from '../../http-service.ts';

@@ -1,4 +1,7 @@
-/** LMNT by `/v1/ai/speech/bytes`. By docs.lmnt.com (api-reference/speech/synthesize-speech-bytes, read in November 2026). */
+/**
+ * LMNT by `/v1/ai/speech/bytes`. Written from memory of the vendor's documentation (docs.lmnt.com), which was not read
+ * for it: check it before you rely on it. Tested against a fake that speaks it so.
+ */
 import { HttpVoice, type HttpVoiceOptions } from './http-voice.ts';
 
 const SAMPLE_RATE = 24_000;

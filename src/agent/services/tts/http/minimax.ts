@@ -1,6 +1,7 @@
 /**
- * MiniMax by `t2a_v2`, streamed: server-sent events with sound in hexadecimal digits. By platform.minimax.io
- * (docs/api-reference/speech-t2a-http, read in November 2026).
+ * MiniMax by `t2a_v2`, streamed: server-sent events with sound in hexadecimal digits. Written from memory of the
+ * vendor's documentation (platform.minimax.io), which was not read for it: check it before you rely on it. Tested
+ * against a fake that speaks it so.
  */
 import { z } from 'zod';
 import { StreamedRefusal } from '../../http-service.ts';

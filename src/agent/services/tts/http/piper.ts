@@ -1,6 +1,7 @@
 /**
- * Piper by its HTTP server (a program of its own, under the GPL), which answers with a WAV file. By its repository
- * (OHF-Voice/piper1-gpl, docs/API_HTTP.md, read in November 2026).
+ * Piper by its HTTP server (a program of its own, under the GPL), which answers with a WAV file. Written from memory of
+ * the vendor's documentation (OHF-Voice/piper1-gpl), which was not read for it: check it before you rely on it. Tested
+ * against a fake that speaks it so.
  */
 import { HttpVoice, type HttpVoiceOptions } from './http-voice.ts';
 

@@ -1,6 +1,7 @@
 /**
- * Amazon Polly by `SynthesizeSpeech`, signed by a key of the account. The model is the engine. By docs.aws.amazon.com
- * (polly/latest/API/API_SynthesizeSpeech, read in November 2026).
+ * Amazon Polly by `SynthesizeSpeech`, signed by a key of the account. The model is the engine. Written from memory of
+ * the vendor's documentation (docs.aws.amazon.com), which was not read for it: check it before you rely on it. Tested
+ * against a fake that speaks it so.
  */
 import { type AwsAccount, AwsSignature } from '../../aws-signature.ts';
 import { HttpVoice, type HttpVoiceOptions } from './http-voice.ts';

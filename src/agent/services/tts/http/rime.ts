@@ -1,4 +1,7 @@
-/** Rime by its streaming HTTP endpoint. By docs.rime.ai (api-reference/endpoint/streaming-pcm, read in November 2026). */
+/**
+ * Rime by its streaming HTTP endpoint. Written from memory of the vendor's documentation (docs.rime.ai), which was not
+ * read for it: check it before you rely on it. Tested against a fake that speaks it so.
+ */
 import { HttpVoice, type HttpVoiceOptions } from './http-voice.ts';
 
 const SAMPLE_RATE = 24_000;
